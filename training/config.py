@@ -1,0 +1,327 @@
+"""Settings of every stage, as frozen dataclasses with defaults that work (standard library only).
+
+The command line, the web form and the workers all read a mapping into one of these with
+``read`` and show its errors, so a value is judged in one place. Names are TRL's.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+
+def setting(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field whose range is checked by ``problems``: ``low``/``high`` inclusive, ``above`` exclusive."""
+    metadata = {"low": low, "high": high, "above": above, "choices": choices}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """Which generated tasks are drawn."""
+
+    train: int = setting(6000, low=1, high=1_000_000)
+    held_out: int = setting(300, low=1, high=100_000)
+    """Tasks in each held-out split."""
+    unsafe_share: float = setting(0.5, low=0.0, high=1.0)
+    """Share of unsafe solutions among families that have any."""
+    families: tuple[str, ...] = setting(())
+    """Slugs of the families to use; empty means all."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The supervised model's shape, or a model to start from."""
+
+    preset: str = setting("aval-tiny", choices=("aval-micro", "aval-tiny", "gpt2-small"))
+    base_model: str = ""
+    """A path or hub id of any causal language model; replaces the preset. Safetensors only."""
+    vocab_size: int = setting(1600, low=300, high=50_257)
+
+
+@dataclass(frozen=True)
+class SFTSettings:
+    """Supervised training: cross-entropy on the code, the prompt masked."""
+
+    learning_rate: float = setting(2e-3, above=0.0, high=1.0)
+    weight_decay: float = setting(0.01, low=0.0, high=1.0)
+    warmup_ratio: float = setting(0.03, low=0.0, high=0.5)
+    label_smoothing: float = setting(0.0, low=0.0, high=0.5)
+    dropout: float = setting(0.0, low=0.0, high=0.9)
+    batch_size: int = setting(32, low=1, high=4096)
+    epochs: float = setting(3.0, above=0.0, high=1000.0)
+    max_cpu_seconds: float = setting(0.0, low=0.0)
+    """Stop after this many CPU seconds (all threads); 0 means no such stop."""
+    bf16: bool = True
+    save_steps: int = setting(50, low=1)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """How completions are drawn."""
+
+    max_new_tokens: int = setting(128, low=1, high=4096)
+    temperature: float = setting(1.0, low=0.0, high=10.0)
+    """0 means greedy."""
+    top_k: int = setting(0, low=0)
+    top_p: float = setting(1.0, above=0.0, high=1.0)
+    num_beams: int = setting(1, low=1, high=64)
+    batch_size: int = setting(128, low=1, high=4096)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """The adapter's size."""
+
+    r: int = setting(16, low=1, high=512)
+    alpha: int = setting(32, low=1, high=1024)
+    dropout: float = setting(0.0, low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class RewardModelSettings:
+    """The reward model: TRL's RewardTrainer with LoRA on the supervised backbone."""
+
+    learning_rate: float = setting(1e-3, above=0.0, high=1.0)
+    batch_size: int = setting(16, low=1, high=4096)
+    epochs: float = setting(2.0, above=0.0, high=1000.0)
+    lora: LoraSettings = LoraSettings()
+    bf16: bool = True
+    save_steps: int = setting(25, low=1)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class RewardSettings:
+    """Weights of the composed reward. Tests dominate, then verdicts, then ratings."""
+
+    tests_weight: float = setting(1.0, low=0.0, high=100.0)
+    verifier_weight: float = setting(0.2, low=0.0, high=100.0)
+    learned_weight: float = setting(0.1, low=0.0, high=100.0)
+    learned_clip: float = setting(2.0, above=0.0, high=10.0)
+    """The learned reward is z-scored and clipped to plus or minus this."""
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """One PPO run with LoRA (names are TRL's)."""
+
+    num_updates: int = setting(60, low=1, high=100_000)
+    learning_rate: float = setting(5e-4, above=0.0, high=1.0)
+    batch_size: int = setting(128, low=2, high=65_536)
+    """Rollouts per update."""
+    mini_batch_size: int = setting(64, low=1, high=65_536)
+    micro_batch_size: int = setting(32, low=1, high=65_536)
+    num_ppo_epochs: int = setting(2, low=1, high=64)
+    kl_coef: float = setting(0.03, low=0.0, high=10.0)
+    adaptive_kl: bool = False
+    target_kl: float = setting(0.0, low=0.0, high=1000.0)
+    """Mean KL per sequence (nats) that the controller aims at; and, times 1.5, the early stop. 0 means neither."""
+    cliprange: float = setting(0.2, above=0.0, high=1.0)
+    cliprange_value: float = setting(0.2, above=0.0, high=10.0)
+    vf_coef: float = setting(0.1, low=0.0, high=10.0)
+    gamma: float = setting(1.0, above=0.0, high=1.0)
+    lam: float = setting(0.95, low=0.0, high=1.0)
+    missing_eos_penalty: float = setting(1.0, low=0.0, high=100.0)
+    temperature: float = setting(1.0, above=0.0, high=10.0)
+    response_length: int = setting(128, low=1, high=4096)
+    max_grad_norm: float = setting(1.0, above=0.0, high=1000.0)
+    value_pretraining_updates: int = setting(2, low=0, high=1000)
+    lora: LoraSettings = LoraSettings()
+    reward: RewardSettings = RewardSettings()
+    bf16: bool = True
+    save_steps: int = setting(5, low=1)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Evaluation on held-out prompts."""
+
+    splits: tuple[str, ...] = setting(("iid", "para"))
+    prompts: int = setting(300, low=1, high=100_000)
+    """Prompts a split."""
+    decoding: DecodingSettings = DecodingSettings(temperature=0.0)
+    bootstrap: int = setting(1000, low=100, high=100_000)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """All stages of one run of the loop, sized together."""
+
+    tasks: TaskSettings
+    model: ModelSettings
+    sft: SFTSettings
+    pairs: int
+    """Comparisons put before the panel."""
+    reward_model: RewardModelSettings
+    ppo: PPOSettings
+    evaluation: EvaluationSettings
+
+
+SCALES: dict[str, Scale] = {
+    "demo": Scale(
+        tasks=TaskSettings(),
+        model=ModelSettings(),
+        sft=SFTSettings(max_cpu_seconds=480.0),
+        pairs=240,
+        reward_model=RewardModelSettings(),
+        ppo=PPOSettings(),
+        evaluation=EvaluationSettings(),
+    ),
+    "tiny": Scale(
+        tasks=TaskSettings(train=400, held_out=24),
+        model=ModelSettings(preset="aval-micro", vocab_size=800),
+        sft=SFTSettings(epochs=2.0, max_cpu_seconds=30.0),
+        pairs=12,
+        reward_model=RewardModelSettings(epochs=1.0),
+        ppo=PPOSettings(
+            num_updates=3,
+            batch_size=16,
+            mini_batch_size=8,
+            micro_batch_size=8,
+            save_steps=1,
+            value_pretraining_updates=1,
+            response_length=64,
+        ),
+        evaluation=EvaluationSettings(
+            prompts=24, decoding=DecodingSettings(temperature=0.0, max_new_tokens=64)
+        ),
+    ),
+}
+
+S = TypeVar("S")
+
+
+class SettingsError(ValueError):
+    """Some settings can't be used; ``problems`` maps each field (dotted) to one sentence."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{name}: {text}" for name, text in self.problems.items()))
+
+
+def read(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Build settings from a mapping of strings or JSON values; SettingsError names every bad field."""
+    found: dict[str, str] = {}
+    result = _read(kind, values, "", found)
+    if found:
+        raise SettingsError(found)
+    return result
+
+
+def to_json(settings: Any) -> dict[str, Any]:
+    """The settings as plain JSON values, which ``read`` takes back."""
+    plain = asdict(settings)
+    return typing.cast(dict[str, Any], _plain(plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _read(kind: type[S], values: Mapping[str, Any], prefix: str, found: dict[str, str]) -> S:
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    for name in values.keys() - known.keys():
+        found[prefix + name] = f"unknown setting; choose from {', '.join(known)}"
+    chosen: dict[str, Any] = {}
+    for name, item in known.items():
+        if name not in values:
+            continue
+        hint, value = hints[name], values[name]
+        if hasattr(hint, "__dataclass_fields__"):
+            if isinstance(value, Mapping):
+                chosen[name] = _read(hint, value, f"{prefix}{name}.", found)
+            else:
+                found[prefix + name] = "must be a group of settings"
+            continue
+        try:
+            chosen[name] = _convert(hint, value)
+        except ValueError as error:
+            found[prefix + name] = str(error)
+            continue
+        problem = _range_problem(chosen[name], item.metadata)
+        if problem:
+            found[prefix + name] = problem
+    return kind(**chosen)
+
+
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise ValueError("must be a list")
+        return tuple(str(part).strip() for part in items if str(part).strip())
+    if isinstance(hint, types.UnionType):
+        raise TypeError(f"settings of type {hint} are not read")
+    if hint is bool:
+        text = str(value).strip().lower()
+        if text not in _TRUE | _FALSE:
+            raise ValueError("must be true or false")
+        return text in _TRUE
+    if hint is int:
+        return _whole_number(value)
+    if hint is float:
+        return _number(value)
+    return str(value)
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a number, not {value!r}") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError("must be a finite number")
+    return number
+
+
+def _whole_number(value: Any) -> int:
+    try:
+        return int(str(value).strip()) if not isinstance(value, float) else _exact(value)
+    except ValueError:
+        raise ValueError(f"must be a whole number, not {value!r}") from None
+
+
+def _exact(value: float) -> int:
+    if value != int(value):
+        raise ValueError
+    return int(value)
+
+
+def _range_problem(value: Any, limits: Mapping[str, Any]) -> str:
+    low, high, above = limits.get("low"), limits.get("high"), limits.get("above")
+    if limits.get("choices") and value not in limits["choices"]:
+        return f"must be one of {', '.join(limits['choices'])}"
+    if above is not None and not value > above:
+        return f"must be above {above:g}, not {value:g}"
+    if low is not None and value < low:
+        return f"must be at least {low:g}, not {value:g}"
+    if high is not None and value > high:
+        return f"must be at most {high:g}, not {value:g}"
+    return ""
