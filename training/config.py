@@ -200,9 +200,7 @@ SCALES: dict[str, Scale] = {
             value_pretraining_updates=1,
             response_length=64,
         ),
-        evaluation=EvaluationSettings(
-            prompts=24, decoding=DecodingSettings(temperature=0.0, max_new_tokens=64)
-        ),
+        evaluation=EvaluationSettings(prompts=24, decoding=DecodingSettings(temperature=0.0, max_new_tokens=64)),
     ),
 }
 
