@@ -1,0 +1,75 @@
+"""What varies between tasks of one family: names, numbers and words, and which of them training never sees.
+
+A value belongs to the unseen part of its pool by a digest of its own text, so that the parts are
+the same on every machine and do not move when a pool grows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from random import Random
+
+INTS = tuple(
+    "a b c d e m n p q r u v w x y z i j k total count amount first second number value size step limit level "
+    "score rank left right part base units price width height weight offset factor quota shift depth span "
+    "age speed volume length balance points".split()
+)
+LISTS = tuple(
+    "xs ys zs values numbers items data scores nums elements rows entries samples readings marks prices counts "
+    "sizes series batch buffer queue stack pile bucket digits ages times costs sales".split()
+)
+TEXTS = tuple(
+    "text s t word line name label title phrase content raw source token message query sentence author city "
+    "comment note topic subject reply body header tag code answer input_text chars".split()
+)
+DICTS = tuple(
+    "table mapping record options settings registry stock config catalog index prices ages scores lookup "
+    "inventory totals limits book store ranks votes rates stats".split()
+)
+
+_VERBS = tuple(
+    "get find make compute take pick run calc read build check solve fetch do derive give obtain eval_ handle "
+    "process work_out select produce safe return_ load show use try_ form apply".split()
+)
+_NOUNS = tuple(
+    "value result item thing data entry field part piece number output answer step record unit block case figure "
+    "point node cell mark slot frame input row line word text list size level score rate share cost price total "
+    "index key name label token page chart order stock batch event path group member".split()
+)
+
+WORDS = tuple(
+    "users orders items clients books movies songs cities staff events tickets invoices products teams players "
+    "courses devices sensors rooms flights guests hotels cars trains shops plants animals recipes drinks tools "
+    "letters photos videos papers reports tasks goals games matches votes loans banks cards bills taxes forms".split()
+)
+"""Plain words for tables, files, fields and folders."""
+
+
+def is_unseen(value: str) -> bool:
+    """Whether training never sees this slot value (one in five)."""
+    return hashlib.sha256(value.encode()).digest()[0] % 5 == 0
+
+
+def part_of(pool: Sequence[str], *, unseen: bool) -> list[str]:
+    """The seen or the unseen part of a pool, in the pool's order."""
+    return [value for value in pool if is_unseen(value) == unseen]
+
+
+def numbers(low: int, high: int) -> tuple[str, ...]:
+    """The pool of the integers from low to high."""
+    return tuple(str(number) for number in range(low, high + 1))
+
+
+def draw(rng: Random, pools: Mapping[str, Sequence[str]], *, unseen: bool) -> dict[str, str]:
+    """One value a slot; slots that share a pool get different values."""
+    chosen: dict[str, str] = {}
+    for slot, pool in pools.items():
+        taken = set(chosen.values())
+        chosen[slot] = rng.choice([value for value in part_of(pool, unseen=unseen) if value not in taken])
+    return chosen
+
+
+def draw_entry(rng: Random, *, unseen: bool) -> str:
+    """A function name that says little, so that it must be copied from the prompt."""
+    return f"{rng.choice(_VERBS).rstrip('_')}_{rng.choice(part_of(_NOUNS, unseen=unseen))}"

@@ -1,0 +1,50 @@
+"""Reading the environment: secrets may come as NAME or as NAME_FILE, and a missing one says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class EnvironmentProblem(Exception):
+    """A variable is missing or can't be used; the message names it and says what to set."""
+
+
+def secret(name: str, default: str | None = None) -> str:
+    """The value of NAME, or the contents of the file that NAME_FILE names."""
+    if value := os.environ.get(name):
+        return value
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise EnvironmentProblem(f"{name}_FILE names {path}, which can't be read: {error.strerror}") from error
+    if default is None:
+        raise EnvironmentProblem(f"set {name}, or {name}_FILE to a file that holds it")
+    return default
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for a postgresql:// URL; a socket folder may be given as ?host=/folder."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise EnvironmentProblem(f"DATABASE_URL must begin with postgresql://, not {parts.scheme or 'nothing'}://")
+    options = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "")
+    port = options.pop("port", None) or (str(parts.port) if parts.port else "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": port,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": options,
+    }
+
+
+def flag(name: str, default: bool = False) -> bool:
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
