@@ -11,5 +11,5 @@ BACKWARD = "DROP TRIGGER audit_append_only ON audit_auditevent;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0001_initial"), ("runs", "0002_triggers")]
+    dependencies = [("audit", "0002_initial"), ("runs", "0002_triggers")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
