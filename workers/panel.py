@@ -1,0 +1,192 @@
+"""The simulated panel: annotators who are programs, marked as such wherever their ratings are shown.
+
+Each panellist signs in and rates through the same pages as a person. What a panellist thinks of a
+piece of code is a *utility*: whether it does the job (its task's tests, run in the sandbox), plus a
+taste of their own for short, readable and careful code that no test sees, plus noise. Some favour a
+side. Preferences are the difference of two utilities, cut into seven points.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from verification.sandbox import Job, Pool, Result
+from workers.browser import Browser, Form, Page
+
+SCALES = ("correctness", "readability", "efficiency", "security")
+STEPS = (0.15, 0.6, 1.2)
+"""Differences of utility at which a preference grows by one point."""
+
+
+@dataclass(frozen=True)
+class Panellist:
+    """One simulated annotator's character. Weights are in units of utility."""
+
+    username: str
+    password: str
+    seed: int
+    brevity: float = 0.2
+    idiom: float = 0.3
+    caution: float = 0.4
+    noise: float = 0.3
+    """Standard deviation of the error in each judgement."""
+    side_bias: float = 0.0
+    """Added to the left side's utility."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a panellist runs to see whether code does the job."""
+
+    entry: str
+    tests: tuple[str, ...]
+    prelude: str = ""
+
+
+def character(username: str, password: str, *, seed: int) -> Panellist:
+    """A panellist whose tastes are drawn from the seed."""
+    chance = random.Random(f"panellist:{seed}")  # noqa: S311
+    return Panellist(
+        username=username,
+        password=password,
+        seed=seed,
+        brevity=chance.uniform(0.0, 0.4),
+        idiom=chance.uniform(0.1, 0.5),
+        caution=chance.uniform(0.2, 0.6),
+        noise=chance.uniform(0.2, 0.4),
+        side_bias=chance.choice((0.0, 0.0, 0.1, -0.1)),
+    )
+
+
+class Panel:
+    """Rates through the web application until no work is left."""
+
+    def __init__(self, *, address: str, project: str, suites: Mapping[tuple[str, str], Suite], pool: Pool) -> None:
+        """``suites`` maps (prompt text, signature) as shown on the page to the task's tests."""
+        self._address = address
+        self._path = f"/p/{project}/rate/"
+        self._suites = suites
+        self._pool = pool
+
+    def rate_all(self, panellists: Sequence[Panellist], *, on_rating: Callable[[], None]) -> int:
+        """Let the panellists rate in turn until none is given work; the number of ratings sent."""
+        desks = [_Desk(self, panellist) for panellist in panellists]
+        total = 0
+        while desks:
+            working = [desk for desk in desks if desk.rate_one()]
+            for _desk in working:
+                on_rating()
+            total += len(working)
+            desks = working
+        return total
+
+    def open_desk(self, panellist: Panellist) -> tuple[Browser, str]:
+        browser = Browser(self._address)
+        browser.sign_in(panellist.username, panellist.password)
+        return browser, self._path
+
+    def results(self, prompt: str, signature: str, codes: Sequence[str]) -> list[Result]:
+        suite = self._suites[prompt, signature]
+        jobs = [Job.tests(code, suite.entry, suite.tests, prelude=suite.prelude) for code in codes]
+        return list(self._pool.run_many(jobs))
+
+
+class _Desk:
+    """One panellist before the rating page."""
+
+    def __init__(self, panel: Panel, panellist: Panellist) -> None:
+        self._panel = panel
+        self._person = panellist
+        self._chance = random.Random(f"ratings:{panellist.seed}")  # noqa: S311
+        self._browser, self._path = panel.open_desk(panellist)
+
+    def rate_one(self) -> bool:
+        """Rate the next pair; False when there is none."""
+        page = self._browser.get(self._path)
+        if "no-work" in page.text:
+            return False
+        form = page.form("rating")
+        self._browser.submit(page, form, self._judge(page, form))
+        return True
+
+    def _judge(self, page: Page, form: Form) -> dict[str, str]:
+        codes = page.text["left-code"], page.text["right-code"]
+        results = self._panel.results(page.text["prompt-text"].strip(), page.text["prompt-signature"].strip(), codes)
+        answer = {"submission": form.values.get("submission") or str(uuid.uuid4()), "rationale": ""}
+        for side, code, result in zip(("left", "right"), codes, results, strict=True):
+            for name, value in scales(code, result).items():
+                answer[f"{side}_{name}"] = str(value)
+        if all(result.passed == 0 for result in results) and not any(_parses(code) for code in codes):
+            return {**answer, "unusable": "on"}
+        left, right = (
+            utility(self._person, code, result) + self._chance.gauss(0.0, self._person.noise)
+            for code, result in zip(codes, results, strict=True)
+        )
+        return {**answer, "preference": str(preference(left + self._person.side_bias, right))}
+
+
+def preference(left: float, right: float) -> int:
+    """-3 (left much better) to 3 (right much better)."""
+    size = sum(abs(right - left) > step for step in STEPS)
+    return size if right > left else -size
+
+
+def utility(person: Panellist, code: str, result: Result) -> float:
+    """What this panellist thinks of the code, before noise: about -1 (useless) to 3."""
+    fraction = result.passed / result.total if result.total else 0.0
+    does_the_job = fraction + (1.0 if result.status == "passed" else 0.0)
+    if not _parses(code):
+        return does_the_job - 1.0
+    traits = style(code)
+    return (
+        does_the_job
+        + person.brevity * traits["short"]
+        + person.idiom * traits["idiom"]
+        + person.caution * (traits["guard"] - traits["risky"])
+    )
+
+
+def style(code: str) -> dict[str, float]:
+    """What can be seen of the code without running it, each from 0 to 1."""
+    tree = ast.parse(code)
+    nodes = list(ast.walk(tree))
+    risky = {"eval", "exec", "md5", "sha1", "system", "mktemp", "loads_unsafe"}
+    calls = {_name(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {
+        "short": max(0.0, 1.0 - len(code.splitlines()) / 15.0),
+        "idiom": float(
+            any(isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.IfExp)) for node in nodes)
+        ),
+        "guard": float(any(isinstance(node, (ast.If, ast.IfExp, ast.Try)) for node in nodes)),
+        "risky": float(bool(calls & risky)),
+    }
+
+
+def scales(code: str, result: Result) -> dict[str, int]:
+    """Four scales of 1 to 5."""
+    fraction = result.passed / result.total if result.total else 0.0
+    if not _parses(code):
+        return dict.fromkeys(SCALES, 1)
+    traits = style(code)
+    return {
+        "correctness": 1 + round(4 * fraction),
+        "readability": 2 + round(2 * traits["short"] + traits["idiom"]),
+        "efficiency": 3 + round(traits["short"]),
+        "security": 1 if traits["risky"] else 3 + round(traits["guard"]),
+    }
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
