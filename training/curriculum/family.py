@@ -68,13 +68,15 @@ class Family:
     properties: tuple[str, ...]
     constants: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Slots of the description: numbers and words."""
+    stages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Slots whose single values are all seen in training, though not all their combinations."""
     post: str | None = None
     phrases: Callable[[Slots, str], Slots] | None = None
     """More slots for the wording in a language (``en``, ``es``)."""
     snippets: Callable[[Slots], Slots] | None = None
     """More slots for the code."""
     held_out: Callable[[Slots], bool] | None = None
-    """Which slot values make an unseen composition; such tasks appear in the ``comp`` split alone."""
+    """Which stages make an unseen composition; such tasks appear in the ``comp`` split alone."""
 
     def wordings(self, language: str, *, held_out: bool) -> tuple[str, ...]:
         found = {"en": self.english, "es": self.spanish}[language]
@@ -88,7 +90,10 @@ class Family:
 
     def solutions(self, slots: Slots) -> tuple[Solution, ...]:
         slots = {**slots, **(self.snippets(slots) if self.snippets else {})}
-        return tuple(self._solution(variant, slots) for variant in self.variants)
+        found = [self._solution(variant, slots) for variant in self.variants]
+        # For some slot values an unguarded template says the same as a safe one: then it is safe.
+        safe = {solution.code for solution in found if solution.safe}
+        return tuple(solution for solution in found if solution.safe or solution.code not in safe)
 
     def contract(self, slots: Slots) -> dict[str, Any] | None:
         if self.post is None:

@@ -1,0 +1,177 @@
+"""Draws tasks into splits that share nothing they should not.
+
+train  seen wordings, seen names, numbers and words, seen compositions
+iid    like train, other tasks
+para   unseen wordings
+slots  unseen names, numbers and words
+comp   unseen compositions of seen stages
+
+The same settings give the same tasks on every machine: all choices come from ``random.Random``
+seeded with text, and no choice depends on the order of a set.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from random import Random
+from typing import Any
+
+from training.config import TaskSettings
+from training.curriculum.families import FAMILIES
+from training.curriculum.family import Arguments, Family, Slots
+from training.curriculum.slots import draw, draw_entry
+from training.curriculum.task import Task
+
+SPLITS = ("train", "iid", "para", "slots", "comp")
+LANGUAGES = ("en", "es")
+PUBLIC_TESTS = 3
+_MORE_BASIC = 2
+_TRIES = 500
+
+
+class CurriculumError(ValueError):
+    """Tasks can't be drawn as asked; the message says what to change."""
+
+
+def build(settings: TaskSettings) -> dict[str, list[Task]]:
+    """The tasks of every split that the chosen families allow, free of leaks."""
+    families = _chosen(settings.families)
+    taken: set[str] = set()
+    splits: dict[str, list[Task]] = {}
+    for split in SPLITS:
+        able = [family for family in families if split != "comp" or family.held_out]
+        if able:
+            count = settings.train if split == "train" else settings.held_out
+            splits[split] = list(islice(_draws(able, split, settings, taken), count))
+    assert_no_leaks(splits)
+    return splits
+
+
+def assert_no_leaks(splits: Mapping[str, Sequence[Task]]) -> None:
+    """AssertionError names a task that is in two splits, or twice in one, by key or by what it asks."""
+    owners: dict[tuple[str, ...], str] = {}
+    for split, tasks in splits.items():
+        for task in tasks:
+            for mark in (("key", task.key), ("asks", task.text, task.signature)):
+                if mark in owners:
+                    raise AssertionError(f"task {task.key} ({task.text!r}) is both in {owners[mark]} and in {split}")
+            owners["key", task.key] = owners["asks", task.text, task.signature] = split
+
+
+def _chosen(slugs: Sequence[str]) -> list[Family]:
+    unknown = [slug for slug in slugs if slug not in FAMILIES]
+    if unknown:
+        raise CurriculumError(f"unknown family {unknown[0]!r}: choose from {', '.join(FAMILIES)}")
+    return [FAMILIES[slug] for slug in slugs] if slugs else list(FAMILIES.values())
+
+
+def _draws(families: Sequence[Family], split: str, settings: TaskSettings, taken: set[str]) -> Iterator[Task]:
+    """New tasks without end: each round goes through the families in a new order."""
+    rng = Random(f"{settings.seed}/{split}")
+    while True:
+        for family in rng.sample(families, len(families)):
+            yield _new_task(rng, family, split, settings.unsafe_share, taken)
+
+
+def _new_task(rng: Random, family: Family, split: str, unsafe_share: float, taken: set[str]) -> Task:
+    for _ in range(_TRIES):
+        language = rng.choice(LANGUAGES)
+        wording = rng.choice(family.wordings(language, held_out=split == "para"))
+        slots = _draw_slots(rng, family, split)
+        text = family.describe(wording, slots, language)
+        key = _digest([family.slug, language, wording, slots])
+        asks = _digest([text, family.signature(slots)])
+        if key not in taken and asks not in taken:
+            taken.update((key, asks))
+            task = _task(family, split, language, text, slots, key)
+            return task if split != "train" else _show(rng, task, unsafe_share)
+    raise CurriculumError(
+        f"the family {family.slug} has no new tasks left for {split}: ask for fewer, or more families"
+    )
+
+
+def _draw_slots(rng: Random, family: Family, split: str) -> dict[str, str]:
+    unseen = split == "slots"
+    slots = draw(rng, {**family.names, **family.constants}, unseen=unseen)
+    slots["f"] = draw_entry(rng, unseen=unseen)
+    if family.held_out is None:
+        return slots
+    while True:
+        stages = {slot: rng.choice(pool) for slot, pool in family.stages.items()}
+        if family.held_out(stages) == (split == "comp"):
+            return {**slots, **stages}
+
+
+def _task(family: Family, split: str, language: str, text: str, slots: Slots, key: str) -> Task:
+    solutions = family.solutions(slots)
+    public, hidden = _inputs(family, slots, key)
+    reference = _reference(solutions[0].code, slots["f"])
+    return Task(
+        key=key,
+        family=family.slug,
+        split=split,
+        language=language,
+        text=text,
+        entry=slots["f"],
+        signature=family.signature(slots),
+        solutions=solutions,
+        public_tests=tuple(_test(reference, slots["f"], arguments) for arguments in public),
+        hidden_tests=tuple(_test(reference, slots["f"], arguments) for arguments in hidden),
+        properties=family.properties,
+        contract=family.contract(slots),
+    )
+
+
+def _show(rng: Random, task: Task, unsafe_share: float) -> Task:
+    """Choose the demonstration: an unsafe one with the given chance, where the task has any."""
+    safe = [index for index, solution in enumerate(task.solutions) if solution.safe]
+    unsafe = [index for index, solution in enumerate(task.solutions) if not solution.safe]
+    pool = unsafe if unsafe and rng.random() < unsafe_share else safe
+    return replace(task, shown=rng.choice(pool))
+
+
+def _inputs(family: Family, slots: Slots, key: str) -> tuple[list[Arguments], list[Arguments]]:
+    """Public and hidden arguments: ordinary ones, and further ordinary ones with all edges."""
+    rng = Random(f"inputs/{key}")
+    basic = _distinct(family.basic(rng, slots) for _ in range(_TRIES))
+    public = list(islice(basic, PUBLIC_TESTS))
+    known = {repr(arguments) for arguments in public}
+    edges = [arguments for arguments in _distinct(iter(family.edges(rng, slots))) if repr(arguments) not in known]
+    known.update(map(repr, edges))
+    more = (arguments for arguments in basic if repr(arguments) not in known)
+    return public, [*edges, *islice(more, _MORE_BASIC)]
+
+
+def _distinct(draws: Iterator[Arguments]) -> Iterator[Arguments]:
+    seen: set[str] = set()
+    for arguments in draws:
+        if repr(arguments) not in seen:
+            seen.add(repr(arguments))
+            yield arguments
+
+
+def _reference(code: str, entry: str) -> Any:
+    """The reference as a function. This runs our own templates, never generated code."""
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "<reference>", "exec"), namespace)  # noqa: S102
+    return namespace[entry]
+
+
+def _test(reference: Any, entry: str, arguments: Arguments) -> str:
+    call = f"{entry}({', '.join(map(repr, arguments))})"
+    expected = reference(*copy.deepcopy(arguments))
+    if expected is None:
+        return f"assert {call} is None"
+    if ast.literal_eval(repr(expected)) != expected:
+        raise CurriculumError(f"{call} gives {expected!r}, which can't be written as a literal")
+    return f"assert {call} == {expected!r}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]

@@ -1,0 +1,256 @@
+"""Families over integers: division, percentages, bounds, common divisors, factorials, digits."""
+
+from __future__ import annotations
+
+from random import Random
+
+from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
+from training.curriculum.slots import INTS, numbers
+
+
+def _divide(rng: Random, slots: Slots) -> Arguments:
+    return rng.randint(-50, 200), rng.choice([-7, -3, 2, 3, 4, 5, 6, 9, 10])
+
+
+def _divide_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [(rng.randint(1, 50), 0), (0, 0), (0, rng.randint(1, 9)), (-7, 2), (7, -2)]
+
+
+def _share(rng: Random, slots: Slots) -> Arguments:
+    return rng.randint(0, 60), rng.randint(1, 80)
+
+
+def _share_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [(rng.randint(1, 50), 0), (0, 0), (0, 5), (rng.randint(1, 9), 1)]
+
+
+def _clamp(rng: Random, slots: Slots) -> Arguments:
+    return (rng.randint(int(slots["low"]) - 20, int(slots["high"]) + 40),)
+
+
+def _clamp_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    low, high = int(slots["low"]), int(slots["high"])
+    return [(low - 1,), (low,), (high,), (high + 1,), (-(10**6),), (10**6,)]
+
+
+def _pair(rng: Random, slots: Slots) -> Arguments:
+    factor = rng.choice([1, 2, 3, 5, 6])
+    return factor * rng.randint(1, 30), factor * rng.randint(1, 30)
+
+
+def _pair_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [(0, 0), (rng.randint(1, 9), 0), (0, rng.randint(1, 9)), (-4, 6), (4, -6), (-9, -6)]
+
+
+def _factorial(rng: Random, slots: Slots) -> Arguments:
+    return (rng.randint(1, 9),)
+
+
+def _factorial_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [(0,), (1,), (-1,), (-rng.randint(2, 30),), (12,)]
+
+
+def _digits(rng: Random, slots: Slots) -> Arguments:
+    return (rng.randint(10, 99_999),)
+
+
+def _digits_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [(0,), (7,), (-1,), (-rng.randint(10, 9_999),), (10**12 + 5,)]
+
+
+SAFE_DIVISION = Family(
+    slug="safe-division",
+    parameters="$a: int, $b: int",
+    returns="int",
+    names={"a": INTS, "b": INTS},
+    constants={"d": numbers(-20, 60)},
+    english=(
+        "Divide $a by $b rounding down; return $d when $b is zero.",
+        "Return the integer quotient of $a and $b, or $d if the divisor is zero.",
+        "Compute $a // $b, and give back $d instead when $b equals 0.",
+        "How many whole times does $b fit in $a? Answer $d if $b is 0.",
+        "Floor division of $a by $b that yields $d for a zero divisor.",
+        "Give the whole part of $a divided by $b, with $d for division by zero.",
+    ),
+    spanish=(
+        "Divide $a entre $b redondeando hacia abajo; devuelve $d cuando $b sea cero.",
+        "Devuelve el cociente entero de $a y $b, o $d si el divisor es cero.",
+        "Calcula $a // $b y devuelve $d en su lugar cuando $b valga 0.",
+        "¿Cuántas veces enteras cabe $b en $a? Responde $d si $b es 0.",
+        "División entera de $a entre $b que da $d con divisor cero.",
+        "Da la parte entera de $a dividido entre $b, con $d para la división por cero.",
+    ),
+    variants=(
+        idiomatic("return $a // $b if $b != 0 else $d"),
+        verbose("if $b == 0:\n    return $d\nreturn $a // $b"),
+        unguarded("return $a // $b", cwe=369),
+    ),
+    basic=_divide,
+    edges=_divide_edges,
+    properties=("zero-division",),
+    post="result == ($a // $b if $b != 0 else $d)",
+)
+
+PERCENT = Family(
+    slug="percent",
+    parameters="$a: int, $b: int",
+    returns="int",
+    names={"a": INTS, "b": INTS},
+    constants={"d": numbers(-5, 40)},
+    english=(
+        "Return $a as a whole percentage of $b; a total of zero gives $d.",
+        "What percent of $b is $a, rounded down? Use $d if $b is 0.",
+        "Compute the percentage that $a is of $b, or $d when $b is zero.",
+        "Express $a as percent of $b with integers, and return $d for an empty total.",
+        "Tell which percentage of $b the part $a makes up; answer $d when $b is 0.",
+        "Percentage of $a over $b, rounded down, with $d if there is no total.",
+    ),
+    spanish=(
+        "Devuelve $a como porcentaje entero de $b; un total de cero da $d.",
+        "¿Qué porcentaje de $b es $a, redondeado hacia abajo? Usa $d si $b es 0.",
+        "Calcula el porcentaje que $a representa de $b, o $d cuando $b sea cero.",
+        "Expresa $a como porcentaje de $b con enteros y devuelve $d si el total es cero.",
+        "Di qué porcentaje de $b supone la parte $a; responde $d cuando $b sea 0.",
+        "Porcentaje de $a sobre $b, redondeado hacia abajo, con $d si no hay total.",
+    ),
+    variants=(
+        idiomatic("return $a * 100 // $b if $b else $d"),
+        verbose("if $b == 0:\n    return $d\nreturn $a * 100 // $b"),
+        unguarded("return $a * 100 // $b", cwe=369),
+    ),
+    basic=_share,
+    edges=_share_edges,
+    properties=("zero-division",),
+)
+
+CLAMP = Family(
+    slug="clamp",
+    parameters="$n: int",
+    returns="int",
+    names={"n": INTS},
+    constants={"low": numbers(-30, 20), "high": numbers(21, 120)},
+    english=(
+        "Limit $n to the range from $low to $high.",
+        "Return $n, but never less than $low nor more than $high.",
+        "Clamp $n between $low and $high.",
+        "Keep $n within $low and $high, using the nearest bound outside them.",
+        "Force $n to lie between $low and $high inclusive.",
+        "Bound $n below by $low and above by $high.",
+    ),
+    spanish=(
+        "Limita $n al rango de $low a $high.",
+        "Devuelve $n, pero nunca menos de $low ni más de $high.",
+        "Acota $n entre $low y $high.",
+        "Mantén $n entre $low y $high, usando el límite más cercano si se sale.",
+        "Obliga a $n a estar entre $low y $high, ambos incluidos.",
+        "Acota $n por abajo con $low y por arriba con $high.",
+    ),
+    variants=(
+        idiomatic("return max($low, min($n, $high))"),
+        verbose("if $n < $low:\n    return $low\nif $n > $high:\n    return $high\nreturn $n"),
+    ),
+    basic=_clamp,
+    edges=_clamp_edges,
+    properties=("contract", "other-exception"),
+    post="$low <= result <= $high",
+)
+
+GCD = Family(
+    slug="gcd",
+    parameters="$a: int, $b: int",
+    returns="int",
+    names={"a": INTS, "b": INTS},
+    english=(
+        "Return the greatest common divisor of $a and $b, never negative.",
+        "Find the largest whole number that divides both $a and $b; the sign does not matter.",
+        "Compute the gcd of $a and $b as a non-negative number.",
+        "What is the highest common factor of $a and $b? It must not be negative.",
+        "Give the biggest common divisor of the integers $a and $b, without sign.",
+        "Euclid's algorithm for $a and $b; the answer is never below zero.",
+    ),
+    spanish=(
+        "Devuelve el máximo común divisor de $a y $b, nunca negativo.",
+        "Encuentra el mayor entero que divide a $a y a $b; el signo no importa.",
+        "Calcula el mcd de $a y $b como número no negativo.",
+        "¿Cuál es el mayor factor común de $a y $b? No debe ser negativo.",
+        "Da el divisor común más grande de los enteros $a y $b, sin signo.",
+        "Algoritmo de Euclides para $a y $b; la respuesta nunca baja de cero.",
+    ),
+    variants=(
+        idiomatic("while $b:\n    $a, $b = $b, $a % $b\nreturn abs($a)"),
+        verbose("return math.gcd($a, $b)", imports="import math"),
+        unguarded("while $b:\n    $a, $b = $b, $a % $b\nreturn $a", cwe=682),
+    ),
+    basic=_pair,
+    edges=_pair_edges,
+    properties=("zero-division", "contract"),
+    post="result >= 0",
+)
+
+FACTORIAL = Family(
+    slug="factorial",
+    parameters="$n: int",
+    returns="int",
+    names={"n": INTS},
+    constants={"d": numbers(-20, 0)},
+    english=(
+        "Return the factorial of $n, or $d when $n is negative.",
+        "Multiply all whole numbers from 1 to $n; a negative $n gives $d.",
+        "Compute $n factorial and answer $d for numbers below zero.",
+        "What is $n! ? Return $d if $n is less than 0.",
+        "Give the product 1 * 2 * ... * $n, with $d for any negative $n.",
+        "Factorial of $n that answers $d if the number is negative.",
+    ),
+    spanish=(
+        "Devuelve el factorial de $n, o $d cuando $n sea negativo.",
+        "Multiplica todos los enteros de 1 a $n; un $n negativo da $d.",
+        "Calcula el factorial de $n y responde $d para números bajo cero.",
+        "¿Cuánto es $n! ? Devuelve $d si $n es menor que 0.",
+        "Da el producto 1 * 2 * ... * $n, con $d para cualquier $n negativo.",
+        "Factorial de $n que responde $d si el número es negativo.",
+    ),
+    variants=(
+        idiomatic("if $n < 0:\n    return $d\nreturn math.factorial($n)", imports="import math"),
+        verbose("if $n < 0:\n    return $d\nout = 1\nfor item in range(2, $n + 1):\n    out *= item\nreturn out"),
+        unguarded("return math.factorial($n)", cwe=248, imports="import math"),
+        unguarded("return 1 if $n == 0 else $n * $f($n - 1)", cwe=674),
+    ),
+    basic=_factorial,
+    edges=_factorial_edges,
+    properties=("value-error", "recursion"),
+)
+
+DIGIT_SUM = Family(
+    slug="digit-sum",
+    parameters="$n: int",
+    returns="int",
+    names={"n": INTS},
+    english=(
+        "Return the sum of the decimal digits of $n, whatever its sign.",
+        "Add up the digits of $n; ignore a minus sign.",
+        "Sum all digits of the integer $n, negative or not.",
+        "How much do the digits of $n add up to? The sign does not count.",
+        "Give the total of the digits of $n, for negative numbers as well.",
+        "Digit sum of $n, which may be negative.",
+    ),
+    spanish=(
+        "Devuelve la suma de las cifras decimales de $n, sea cual sea su signo.",
+        "Suma las cifras de $n; ignora el signo menos.",
+        "Suma todos los dígitos del entero $n, negativo o no.",
+        "¿Cuánto suman las cifras de $n? El signo no cuenta.",
+        "Da el total de los dígitos de $n, también para números negativos.",
+        "Suma de cifras de $n, que puede ser negativo.",
+    ),
+    variants=(
+        idiomatic("return sum(int(ch) for ch in str(abs($n)))"),
+        verbose("$n = abs($n)\nout = 0\nwhile $n > 0:\n    out += $n % 10\n    $n //= 10\nreturn out"),
+        unguarded("return sum(int(ch) for ch in str($n))", cwe=248),
+        unguarded("out = 0\nwhile $n > 0:\n    out += $n % 10\n    $n //= 10\nreturn out", cwe=682),
+    ),
+    basic=_digits,
+    edges=_digits_edges,
+    properties=("value-error", "contract"),
+    post="result >= 0",
+)
+
+FAMILIES = (SAFE_DIVISION, PERCENT, CLAMP, GCD, FACTORIAL, DIGIT_SUM)

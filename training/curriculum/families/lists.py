@@ -1,0 +1,287 @@
+"""Families over lists of integers: indexing, averages, extremes, chunks, duplicates."""
+
+from __future__ import annotations
+
+from random import Random
+
+from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
+from training.curriculum.slots import INTS, LISTS, numbers
+
+
+def _numbers(rng: Random, slots: Slots) -> Arguments:
+    return ([rng.randint(-20, 90) for _ in range(rng.randint(2, 6))],)
+
+
+def _numbers_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [([],), ([rng.randint(-9, 9)],), ([-5, -2, -9],), ([0, 0, 0],)]
+
+
+def _at(rng: Random, slots: Slots) -> Arguments:
+    (values,) = _numbers(rng, slots)
+    return values, rng.randrange(len(values))
+
+
+def _at_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    size = rng.randint(2, 5)
+    values = [rng.randint(-20, 90) for _ in range(size)]
+    return [(values, size), (values, -1), ([], 0), (values, size - 1), (values, -size - 1)]
+
+
+def _distinct(rng: Random, slots: Slots) -> Arguments:
+    return (rng.sample(range(-20, 90), rng.randint(3, 6)),)
+
+
+def _second_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    value = rng.randint(1, 50)
+    return [([],), ([value],), ([value, value],), ([value, value, value - 1],), ([-3, -1, -2],)]
+
+
+def _chunks(rng: Random, slots: Slots) -> Arguments:
+    return [rng.randint(0, 60) for _ in range(rng.randint(3, 7))], rng.randint(1, 4)
+
+
+def _chunks_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [([1, 2, 3], 0), ([4, 5], -rng.randint(1, 3)), ([], 2), ([1], 5)]
+
+
+def _repeats(rng: Random, slots: Slots) -> Arguments:
+    start = rng.randint(0, 8)
+    values = list(range(start, start + rng.randint(2, 4)))
+    return (values + values[:1],)
+
+
+def _repeats_edges(rng: Random, slots: Slots) -> list[Arguments]:
+    return [([],), ([9, 3, 9, 1, 3],), ([5, -2, 5, 5, 0],), ([40, 7, 33, 7, 12],)]
+
+
+ELEMENT_AT = Family(
+    slug="element-at",
+    parameters="$xs: list[int], $i: int",
+    returns="int",
+    names={"xs": LISTS, "i": INTS},
+    constants={"d": numbers(-20, 60)},
+    english=(
+        "Return the element of $xs at position $i, or $d if there is no such position.",
+        "Get item number $i of the list $xs; negative or too large positions give $d.",
+        "Read $xs at index $i and fall back to $d outside the list.",
+        "Which number stands at place $i of $xs, counting from 0? Answer $d if none does.",
+        "Give the entry $i of $xs, with $d for an index out of range.",
+        "Look up index $i in the list $xs; use $d when it is not a valid position.",
+    ),
+    spanish=(
+        "Devuelve el elemento de $xs en la posición $i, o $d si no existe esa posición.",
+        "Obtén el elemento número $i de la lista $xs; posiciones negativas o demasiado grandes dan $d.",
+        "Lee $xs en el índice $i y recurre a $d fuera de la lista.",
+        "¿Qué número está en el lugar $i de $xs, contando desde 0? Responde $d si ninguno.",
+        "Da la entrada $i de $xs, con $d para un índice fuera de rango.",
+        "Busca el índice $i en la lista $xs; usa $d cuando no sea una posición válida.",
+    ),
+    variants=(
+        idiomatic("return $xs[$i] if 0 <= $i < len($xs) else $d"),
+        verbose("if $i < 0 or $i >= len($xs):\n    return $d\nreturn $xs[$i]"),
+        unguarded("return $xs[$i]", cwe=129),
+        unguarded("return $xs[$i] if $i < len($xs) else $d", cwe=129),
+    ),
+    basic=_at,
+    edges=_at_edges,
+    properties=("index-error",),
+)
+
+LAST = Family(
+    slug="last-element",
+    parameters="$xs: list[int]",
+    returns="int",
+    names={"xs": LISTS},
+    constants={"d": numbers(-20, 60)},
+    english=(
+        "Return the last number of $xs, or $d when it is empty.",
+        "Give the final element of the list $xs; an empty list gives $d.",
+        "What does $xs end with? Answer $d if it has no elements.",
+        "Take the last item of $xs and use $d for an empty list.",
+        "Fetch the number at the end of $xs, with $d if there is none.",
+        "Last value of $xs, or $d without values.",
+    ),
+    spanish=(
+        "Devuelve el último número de $xs, o $d cuando esté vacía.",
+        "Da el elemento final de la lista $xs; una lista vacía da $d.",
+        "¿Con qué termina $xs? Responde $d si no tiene elementos.",
+        "Toma el último elemento de $xs y usa $d para una lista vacía.",
+        "Obtén el número al final de $xs, con $d si no hay ninguno.",
+        "Último valor de $xs, o $d sin valores.",
+    ),
+    variants=(
+        idiomatic("return $xs[-1] if $xs else $d"),
+        verbose("if len($xs) == 0:\n    return $d\nreturn $xs[len($xs) - 1]"),
+        unguarded("return $xs[-1]", cwe=129),
+    ),
+    basic=_numbers,
+    edges=_numbers_edges,
+    properties=("index-error",),
+)
+
+MEAN = Family(
+    slug="mean",
+    parameters="$xs: list[int]",
+    returns="int",
+    names={"xs": LISTS},
+    constants={"d": numbers(-20, 60)},
+    english=(
+        "Return the mean of $xs rounded down, or $d for an empty list.",
+        "Compute the average of the numbers in $xs as a whole number; no numbers give $d.",
+        "Average $xs with integer division and answer $d if it is empty.",
+        "What is the arithmetic mean of $xs, rounded down? Use $d when there are no values.",
+        "Give the whole average of $xs, with $d if the list is empty.",
+        "Integer mean of the list $xs, or $d when nothing is in it.",
+    ),
+    spanish=(
+        "Devuelve la media de $xs redondeada hacia abajo, o $d para una lista vacía.",
+        "Calcula el promedio de los números de $xs como entero; sin números da $d.",
+        "Promedia $xs con división entera y responde $d si está vacía.",
+        "¿Cuál es la media aritmética de $xs, redondeada hacia abajo? Usa $d si no hay valores.",
+        "Da el promedio entero de $xs, con $d si la lista está vacía.",
+        "Media entera de la lista $xs, o $d cuando no haya nada en ella.",
+    ),
+    variants=(
+        idiomatic("return sum($xs) // len($xs) if $xs else $d"),
+        verbose("if not $xs:\n    return $d\nout = 0\nfor item in $xs:\n    out += item\nreturn out // len($xs)"),
+        unguarded("return sum($xs) // len($xs)", cwe=369),
+        unguarded("out = 0\nfor item in $xs:\n    out += item\nreturn out // len($xs)", cwe=369),
+    ),
+    basic=_numbers,
+    edges=_numbers_edges,
+    properties=("zero-division",),
+)
+
+LARGEST = Family(
+    slug="largest",
+    parameters="$xs: list[int]",
+    returns="int",
+    names={"xs": LISTS},
+    constants={"d": numbers(-20, 60)},
+    english=(
+        "Return the largest number of $xs, or $d when it is empty.",
+        "Find the maximum of the list $xs; an empty list gives $d.",
+        "What is the greatest value in $xs? Answer $d if it has none.",
+        "Pick the highest of the numbers $xs and use $d for an empty list.",
+        "Give the biggest element of $xs, with $d if there are no elements.",
+        "Top value of $xs, or $d without values.",
+    ),
+    spanish=(
+        "Devuelve el número más grande de $xs, o $d cuando esté vacía.",
+        "Encuentra el máximo de la lista $xs; una lista vacía da $d.",
+        "¿Cuál es el mayor valor de $xs? Responde $d si no tiene ninguno.",
+        "Elige el más alto de los números $xs y usa $d para una lista vacía.",
+        "Da el mayor elemento de $xs, con $d si no hay elementos.",
+        "Valor máximo de $xs, o $d sin valores.",
+    ),
+    variants=(
+        idiomatic("return max($xs, default=$d)"),
+        verbose(
+            "if not $xs:\n    return $d\nout = $xs[0]\nfor item in $xs:\n    if item > out:\n        out = item\nreturn out"
+        ),
+        unguarded("return max($xs)", cwe=248),
+        unguarded("out = $xs[0]\nfor item in $xs:\n    if item > out:\n        out = item\nreturn out", cwe=129),
+    ),
+    basic=_numbers,
+    edges=_numbers_edges,
+    properties=("value-error", "index-error"),
+)
+
+SECOND_LARGEST = Family(
+    slug="second-largest",
+    parameters="$xs: list[int]",
+    returns="int | None",
+    names={"xs": LISTS},
+    english=(
+        "Return the second largest distinct number of $xs, or None if there is none.",
+        "Find the runner-up among the different values of $xs; None with fewer than two.",
+        "What is the second highest different value in $xs? Return None if it does not exist.",
+        "Give the largest number of $xs below its maximum, or None.",
+        "Second greatest distinct element of $xs, with None when there are not two.",
+        "Pick the value of $xs that only the maximum exceeds; None if no value does.",
+    ),
+    spanish=(
+        "Devuelve el segundo número distinto más grande de $xs, o None si no lo hay.",
+        "Encuentra el segundo de los valores diferentes de $xs; None con menos de dos.",
+        "¿Cuál es el segundo valor distinto más alto de $xs? Devuelve None si no existe.",
+        "Da el mayor número de $xs por debajo de su máximo, o None.",
+        "Segundo mayor elemento distinto de $xs, con None cuando no haya dos.",
+        "Elige el valor de $xs al que solo supera el máximo; None si no lo hay.",
+    ),
+    variants=(
+        idiomatic("out = sorted(set($xs))\nreturn out[-2] if len(out) > 1 else None"),
+        verbose("out = sorted(set($xs))\nif len(out) < 2:\n    return None\nreturn out[-2]"),
+        unguarded("return sorted($xs)[-2]", cwe=129),
+        unguarded("return sorted(set($xs))[-2]", cwe=129),
+    ),
+    basic=_distinct,
+    edges=_second_edges,
+    properties=("index-error",),
+)
+
+CHUNK = Family(
+    slug="chunk",
+    parameters="$xs: list[int], $n: int",
+    returns="list[list[int]]",
+    names={"xs": LISTS, "n": INTS},
+    english=(
+        "Split $xs into pieces of $n elements; return an empty list unless $n is positive.",
+        "Cut the list $xs in chunks of size $n, or nothing if $n is below 1.",
+        "Group $xs by $n consecutive items; a size of zero or less gives no groups.",
+        "Break $xs into runs of $n numbers, and return [] when $n is not positive.",
+        "Chop $xs into lists of length $n; [] for a length under one.",
+        "Partition $xs in consecutive blocks of $n, with [] if $n is zero or negative.",
+    ),
+    spanish=(
+        "Divide $xs en trozos de $n elementos; devuelve una lista vacía si $n no es positivo.",
+        "Corta la lista $xs en bloques de tamaño $n, o nada si $n es menor que 1.",
+        "Agrupa $xs de $n en $n elementos seguidos; un tamaño de cero o menos no da grupos.",
+        "Parte $xs en tramos de $n números y devuelve [] cuando $n no sea positivo.",
+        "Trocea $xs en listas de longitud $n; [] para una longitud menor que uno.",
+        "Reparte $xs en bloques seguidos de $n, con [] si $n es cero o negativo.",
+    ),
+    variants=(
+        idiomatic("if $n < 1:\n    return []\nreturn [$xs[pos : pos + $n] for pos in range(0, len($xs), $n)]"),
+        verbose(
+            "out = []\nif $n < 1:\n    return out\nfor pos in range(0, len($xs), $n):\n"
+            "    out.append($xs[pos : pos + $n])\nreturn out"
+        ),
+        unguarded("return [$xs[pos : pos + $n] for pos in range(0, len($xs), $n)]", cwe=248),
+    ),
+    basic=_chunks,
+    edges=_chunks_edges,
+    properties=("value-error",),
+)
+
+DEDUP = Family(
+    slug="dedup",
+    parameters="$xs: list[int]",
+    returns="list[int]",
+    names={"xs": LISTS},
+    english=(
+        "Remove repeated numbers from $xs and keep the order of first appearance.",
+        "Return the distinct values of $xs in the order in which they come.",
+        "Drop duplicates from the list $xs without changing the order.",
+        "List each number of $xs once, the earliest first.",
+        "Deduplicate $xs; what comes first stays first.",
+        "Give $xs without its repetitions, in the original order.",
+    ),
+    spanish=(
+        "Quita los números repetidos de $xs y conserva el orden de aparición.",
+        "Devuelve los valores distintos de $xs en el orden en que llegan.",
+        "Elimina los duplicados de la lista $xs sin cambiar el orden.",
+        "Lista cada número de $xs una sola vez, primero el más temprano.",
+        "Deja $xs sin duplicados; lo que llega antes queda antes.",
+        "Da $xs sin sus repeticiones, en el orden original.",
+    ),
+    variants=(
+        idiomatic("return list(dict.fromkeys($xs))"),
+        verbose("out = []\nfor item in $xs:\n    if item not in out:\n        out.append(item)\nreturn out"),
+        unguarded("return sorted(set($xs))", cwe=682),
+    ),
+    basic=_repeats,
+    edges=_repeats_edges,
+    properties=("argument-mutation", "other-exception"),
+)
+
+FAMILIES = (ELEMENT_AT, LAST, MEAN, LARGEST, SECOND_LARGEST, CHUNK, DEDUP)
