@@ -170,6 +170,8 @@ class Scale:
     sft: SFTSettings
     pairs: int
     """Comparisons put before the panel."""
+    pair_decoding: DecodingSettings
+    """How the two samples of a comparison are drawn."""
     reward_model: RewardModelSettings
     ppo: PPOSettings
     evaluation: EvaluationSettings
@@ -181,6 +183,7 @@ SCALES: dict[str, Scale] = {
         model=ModelSettings(),
         sft=SFTSettings(max_cpu_seconds=480.0),
         pairs=240,
+        pair_decoding=DecodingSettings(),
         reward_model=RewardModelSettings(),
         ppo=PPOSettings(),
         evaluation=EvaluationSettings(),
@@ -190,6 +193,7 @@ SCALES: dict[str, Scale] = {
         model=ModelSettings(preset="aval-micro", vocab_size=800),
         sft=SFTSettings(epochs=2.0, max_cpu_seconds=30.0),
         pairs=12,
+        pair_decoding=DecodingSettings(max_new_tokens=64),
         reward_model=RewardModelSettings(epochs=1.0),
         ppo=PPOSettings(
             num_updates=3,
