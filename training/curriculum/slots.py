@@ -10,38 +10,43 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from random import Random
 
-INTS = tuple(
+
+def _split(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
+INTS = _split(
     "a b c d e m n p q r u v w x y z i j k total count amount first second number value size step limit level "
     "score rank left right part base units price width height weight offset factor quota shift depth span "
-    "age speed volume length balance points".split()
+    "age speed volume length balance points"
 )
-LISTS = tuple(
+LISTS = _split(
     "xs ys zs values numbers items data scores nums elements rows entries samples readings marks prices counts "
-    "sizes series batch buffer queue stack pile bucket digits ages times costs sales".split()
+    "sizes series batch buffer queue stack pile bucket digits ages times costs sales"
 )
-TEXTS = tuple(
+TEXTS = _split(
     "text s t word line name label title phrase content raw source token message query sentence author city "
-    "comment note topic subject reply body header tag code answer input_text chars".split()
+    "comment note topic subject reply body header tag code answer input_text chars"
 )
-DICTS = tuple(
+DICTS = _split(
     "table mapping record options settings registry stock config catalog index prices ages scores lookup "
-    "inventory totals limits book store ranks votes rates stats".split()
+    "inventory totals limits book store ranks votes rates stats"
 )
 
-_VERBS = tuple(
+_VERBS = _split(
     "get find make compute take pick run calc read build check solve fetch do derive give obtain eval_ handle "
-    "process work_out select produce safe return_ load show use try_ form apply".split()
+    "process work_out select produce safe return_ load show use try_ form apply"
 )
-_NOUNS = tuple(
+_NOUNS = _split(
     "value result item thing data entry field part piece number output answer step record unit block case figure "
     "point node cell mark slot frame input row line word text list size level score rate share cost price total "
-    "index key name label token page chart order stock batch event path group member".split()
+    "index key name label token page chart order stock batch event path group member"
 )
 
-WORDS = tuple(
+WORDS = _split(
     "users orders items clients books movies songs cities staff events tickets invoices products teams players "
     "courses devices sensors rooms flights guests hotels cars trains shops plants animals recipes drinks tools "
-    "letters photos videos papers reports tasks goals games matches votes loans banks cards bills taxes forms".split()
+    "letters photos videos papers reports tasks goals games matches votes loans banks cards bills taxes forms"
 )
 """Plain words for tables, files, fields and folders."""
 
