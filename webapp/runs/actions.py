@@ -54,7 +54,8 @@ def launch(
     generate      ``base_model``, supervised or aligned
     reward_model  ``base_model``, supervised; ``snapshot`` of preferences
     ppo           ``base_model``, supervised; ``reward_model`` trained on that very backbone, or none
-    evaluate      ``base_model``, and ``candidate`` to compare with it on the same prompts, or none
+    evaluate      ``base_model``; ``candidate`` to compare with it on the same prompts, or none;
+                  ``reward_model`` trained on their backbone, or none
     ============  ============================================================================
 
     SettingsError maps each field that can't be used to one sentence; then nothing is stored.
@@ -229,23 +230,33 @@ def _check_reward_model(base: Any, candidate: Any, reward: Any, snapshot: Any) -
 
 
 def _check_ppo(base: Any, candidate: Any, reward: Any, snapshot: Any) -> Problems:
-    problems = _none_but(candidate=candidate, snapshot=snapshot) | _backbone(base)
-    if reward is None:
-        return problems
-    if reward.kind != ModelVersion.Kind.REWARD:
-        problems["reward_model"] = "is not a reward model"
-    elif base is not None and reward.parent_id != base.pk:
-        problems["reward_model"] = "was trained on another backbone: choose one that was trained on the base model"
-    return problems
+    return _none_but(candidate=candidate, snapshot=snapshot) | _backbone(base) | _reward(reward, base)
 
 
 def _check_evaluate(base: Any, candidate: Any, reward: Any, snapshot: Any) -> Problems:
-    problems = _none_but(reward_model=reward, snapshot=snapshot) | _generator("base_model", base)
+    problems = _none_but(snapshot=snapshot) | _generator("base_model", base) | _reward(reward, base)
     if candidate is not None:
         problems |= _generator("candidate", candidate)
         if candidate == base:
             problems["candidate"] = "is the base model itself: choose another model to compare"
     return problems
+
+
+def _reward(reward: ModelVersion | None, base: ModelVersion | None) -> Problems:
+    """A reward model's adapter fits the backbone that it was trained on and no other."""
+    if reward is None:
+        return {}
+    if reward.kind != ModelVersion.Kind.REWARD:
+        return {"reward_model": "is not a reward model"}
+    if base is not None and reward.parent_id != _backbone_of(base).pk:
+        return {"reward_model": "was trained on another backbone: choose one that was trained on the base model"}
+    return {}
+
+
+def _backbone_of(model: ModelVersion) -> ModelVersion:
+    while model.kind != ModelVersion.Kind.SUPERVISED and model.parent is not None:
+        model = model.parent
+    return model
 
 
 def _generator(name: str, model: ModelVersion | None) -> Problems:
