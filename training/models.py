@@ -30,6 +30,7 @@ def build_model(settings: ModelSettings, tokenizer: Any, *, dropout: float = 0.0
     config = GPT2Config(
         **PRESETS[settings.preset],
         vocab_size=len(tokenizer),
+        activation_function="gelu_pytorch_tanh",  # gelu_new in one fused pass
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -1,0 +1,143 @@
+"""The decoder says what ``generate`` says, draws from the right distribution, and depends on its seed alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from training.config import DecodingSettings
+from training.models import load
+from training.prompting import encode_prompt, format_prompt
+from training.rollout import Decoder, PromptError, generate_ids, has_fast_path
+
+
+@pytest.fixture(scope="module")
+def loud(micro_model):
+    """A model whose untrained weights are large, so that its answers vary and end at different places."""
+    model, tokenizer = load(micro_model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(8.0)
+    return model, tokenizer
+
+
+@pytest.fixture(scope="module")
+def prompts(splits, micro_tokenizer) -> list[list[int]]:
+    return [encode_prompt(micro_tokenizer, task.text, task.signature) for task in splits["iid"][:24]]
+
+
+def _library_greedy(model, ids: list[int], count: int, end: int, pad: int) -> list[int]:
+    answer = model.generate(
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        max_new_tokens=count,
+        do_sample=False,
+        eos_token_id=end,
+        pad_token_id=pad,
+    )
+    return answer[0, len(ids) :].tolist()
+
+
+def test_greedy_equals_generate_token_for_token(loud, prompts) -> None:
+    model, tokenizer = loud
+    plain = generate_ids(model, prompts, max_new_tokens=24, eos_token_id=-1, pad_token_id=tokenizer.pad_token_id)
+    # A token that many answers come to serves as the end, so that rows leave the batch at different steps.
+    tokens = [token for answer in plain for token in answer[2:20]]
+    end = max(set(tokens), key=tokens.count)
+    ours = generate_ids(model, prompts, max_new_tokens=24, eos_token_id=end, pad_token_id=tokenizer.pad_token_id)
+    theirs = [_library_greedy(model, ids, 24, end, tokenizer.pad_token_id) for ids in prompts]
+    assert ours == theirs
+    assert len({len(answer) for answer in ours}) > 2
+
+
+def test_sampling_follows_the_models_distribution(loud, prompts) -> None:
+    model, tokenizer = loud
+    ids = prompts[0]
+    with torch.no_grad():
+        expected = (model(torch.tensor([ids])).logits[0, -1] / 2.0).softmax(-1)
+    drawn = generate_ids(
+        model, [ids] * 3000, max_new_tokens=1, temperature=2.0, eos_token_id=-1, pad_token_id=tokenizer.pad_token_id
+    )
+    counts = torch.bincount(torch.tensor([row[0] for row in drawn]), minlength=len(expected)) / 3000
+    best = int(expected.argmax())
+    spread = math.sqrt(float(expected[best] * (1 - expected[best])) / 3000)
+    assert abs(float(counts[best] - expected[best])) < 4 * spread
+    assert float((counts - expected).abs().sum()) < 0.35
+
+
+@pytest.mark.parametrize(("top_k", "top_p"), [(3, 1.0), (0, 0.5), (5, 0.6)])
+def test_top_k_and_top_p_leave_out_what_they_should(loud, prompts, top_k: int, top_p: float) -> None:
+    model, tokenizer = loud
+    ids = prompts[1]
+    with torch.no_grad():
+        likely = model(torch.tensor([ids])).logits[0, -1].softmax(-1)
+    if top_k:
+        least = likely.topk(top_k).values[-1]
+        likely = torch.where(likely < least, 0.0, likely)
+        likely = likely / likely.sum()
+    ordered, places = likely.sort(descending=True)
+    allowed = set(places[(ordered.cumsum(0) - ordered < top_p) & (ordered > 0)].tolist())
+    drawn = generate_ids(
+        model, [ids] * 800, max_new_tokens=1, temperature=1.0, top_k=top_k, top_p=top_p,
+        eos_token_id=-1, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    found = {row[0] for row in drawn}
+    assert found <= allowed
+    assert len(found) > 1 or len(allowed) == 1
+
+
+def test_a_sample_depends_on_its_seed_and_not_on_its_batch(loud, splits) -> None:
+    model, tokenizer = loud
+    prompts = [format_prompt(tokenizer, task.text, task.signature) for task in splits["iid"][:10]]
+    decoder = Decoder(model, tokenizer)
+
+    def draw(batch: int, seed: int) -> list[list[int]]:
+        settings = DecodingSettings(max_new_tokens=12, batch_size=batch, seed=seed)
+        return [completion.token_ids for completion in decoder.complete(prompts, settings)]
+
+    assert draw(10, 1) == draw(10, 1) == draw(3, 1)
+    assert draw(10, 1) != draw(10, 2)
+
+
+def test_a_model_that_is_no_gpt2_goes_through_generate(micro_tokenizer, prompts) -> None:
+    config = LlamaConfig(
+        vocab_size=len(micro_tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=256, pad_token_id=micro_tokenizer.pad_token_id,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config).eval()
+    assert not has_fast_path(model)
+    end, pad = micro_tokenizer.eos_token_id, micro_tokenizer.pad_token_id
+    ours = generate_ids(model, prompts[:4], max_new_tokens=6, eos_token_id=end, pad_token_id=pad)
+    assert ours == [_library_greedy(model, ids, 6, end, pad) for ids in prompts[:4]]
+
+
+def test_beam_search_answers_every_prompt(loud, splits) -> None:
+    model, tokenizer = loud
+    prompts = [format_prompt(tokenizer, task.text, task.signature) for task in splits["iid"][:3]]
+    seen: list[tuple[int, int]] = []
+    settings = DecodingSettings(max_new_tokens=5, num_beams=3, temperature=0.0, batch_size=2)
+    answers = Decoder(model, tokenizer).complete(prompts, settings, on_batch=lambda *at: seen.append(at))
+    assert [len(answer.token_ids) > 0 for answer in answers] == [True] * 3
+    assert seen == [(2, 3), (3, 3)]
+
+
+def test_an_answer_stops_at_the_end_of_the_context(loud) -> None:
+    model, tokenizer = loud
+    context = model.config.n_positions
+    prompt = [7] * (context - 4)
+    answers = generate_ids(
+        model, [prompt, [5, 6]], max_new_tokens=9, eos_token_id=-1, pad_token_id=tokenizer.pad_token_id
+    )
+    assert [len(answer) for answer in answers] == [4, 9]
+
+
+@pytest.mark.parametrize(("length", "message"), [(0, "is empty"), (512, "shorten it")])
+def test_a_prompt_without_room_for_an_answer_is_refused(loud, length: int, message: str) -> None:
+    model, tokenizer = loud
+    with pytest.raises(PromptError, match=message):
+        generate_ids(model, [[5] * length], max_new_tokens=2, eos_token_id=2, pad_token_id=tokenizer.pad_token_id)

@@ -1,0 +1,359 @@
+"""Draws completions: our own cached decoder for GPT-2's architecture, ``generate`` for every other.
+
+The decoder keeps keys and values in one preallocated cache, lets finished rows leave the batch, and
+samples by inverting the cumulative distribution. Every prompt has its own random numbers, so a
+completion does not depend on which prompts share its batch. Greedy output in float32 equals
+``model.generate`` token for token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import Conv1D, GPT2LMHeadModel
+
+from training.config import DecodingSettings
+from training.models import context_length
+from training.prompting import encode
+
+_COMPACT_BELOW = 0.8
+"""Finished rows leave once fewer than this share of the batch is live; each time costs a copy of the cache."""
+
+
+class PromptError(ValueError):
+    """A prompt is empty, or leaves no room for a completion in the model's context."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered."""
+
+    text: str
+    token_ids: list[int]
+    """With the end-of-sequence token, where it came."""
+    finished: bool
+    """Whether the end came before the limit."""
+
+
+class Decoder:
+    """A model and its tokenizer, ready to answer prompts."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, bf16: bool = False) -> None:
+        self.model, self.tokenizer, self.bf16 = model, tokenizer, bf16
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        settings: DecodingSettings,
+        on_batch: Callable[[int, int], None] | None = None,
+    ) -> list[Completion]:
+        """One completion a prompt, in order. ``on_batch(done, total)`` is called after each batch."""
+        ids = [encode(self.tokenizer, prompt) for prompt in prompts]
+        _check_lengths(ids, context_length(self.model))
+        drawn: dict[int, list[int]] = {}
+        # Prompts of like length share a batch, so that little is padded.
+        order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+        for start in range(0, len(order), settings.batch_size):
+            chosen = order[start : start + settings.batch_size]
+            drawn.update(zip(chosen, self._draw([ids[index] for index in chosen], chosen, settings), strict=True))
+            if on_batch is not None:
+                on_batch(len(drawn), len(ids))
+        return [self._completion(drawn[index]) for index in range(len(ids))]
+
+    def _draw(self, ids: list[list[int]], rows: list[int], settings: DecodingSettings) -> list[list[int]]:
+        common = {
+            "max_new_tokens": settings.max_new_tokens,
+            "temperature": settings.temperature,
+            "top_k": settings.top_k,
+            "top_p": settings.top_p,
+            "eos_token_id": self.tokenizer.eos_token_id,
+            "pad_token_id": self.tokenizer.pad_token_id,
+            "seed": settings.seed,
+        }
+        if settings.num_beams > 1 or not has_fast_path(self.model):
+            return _generate_by_library(self.model, ids, num_beams=settings.num_beams, **common)
+        return generate_ids(self.model, ids, rows=rows, bf16=self.bf16, **common)
+
+    def _completion(self, ids: list[int]) -> Completion:
+        finished = bool(ids) and ids[-1] == self.tokenizer.eos_token_id
+        text = self.tokenizer.decode(ids[:-1] if finished else ids, skip_special_tokens=True)
+        return Completion(text, ids, finished)
+
+
+@torch.no_grad()
+def generate_ids(
+    model: Any,
+    prompt_ids: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    eos_token_id: int,
+    pad_token_id: int,
+    seed: int = 0,
+    rows: Sequence[int] | None = None,
+    bf16: bool = False,
+) -> list[list[int]]:
+    """New token ids of each prompt, all in one batch; the end-of-sequence token is kept where it came.
+
+    ``temperature`` 0 is greedy. ``rows`` numbers the prompts for their random numbers (default: in
+    order). A model that is not a plain GPT-2 goes through ``model.generate``.
+    """
+    _check_lengths(prompt_ids, context_length(model))
+    if not prompt_ids:
+        return []
+    if not has_fast_path(model):
+        return _generate_by_library(
+            model,
+            prompt_ids,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            eos_token_id=eos_token_id,
+            pad_token_id=pad_token_id,
+            seed=seed,
+            num_beams=1,
+        )
+    device = model.transformer.wte.weight.device
+    numbers = rows if rows is not None else range(len(prompt_ids))
+    chances = _uniforms(numbers, max_new_tokens, seed).to(device) if temperature > 0 else None  # (batch, time)
+    out: list[list[int]] = [[] for _ in prompt_ids]
+    lengths = torch.tensor([len(ids) for ids in prompt_ids], device=device)  # (batch,)
+    width = int(lengths.max())
+    padding = width - lengths
+    live = torch.arange(len(prompt_ids), device=device)
+    ended = torch.zeros(len(prompt_ids), dtype=torch.bool, device=device)
+    network = _Network(model, bf16=bf16)
+    cache = _Cache(network, batch=len(prompt_ids), capacity=width + max_new_tokens)
+    logits = network.forward(_left_padded(prompt_ids, width, pad_token_id, device), padding, cache)
+    for step in range(max_new_tokens):
+        chosen = _choose(logits, temperature, top_k, top_p, None if chances is None else chances[live, step])
+        for row, token, over in zip(live.tolist(), chosen.tolist(), ended.tolist(), strict=True):
+            if not over:
+                out[row].append(token)
+        ended = ended | (chosen == eos_token_id) | (lengths[live] + step + 1 >= network.context)
+        going = int((~ended).sum())
+        if going == 0 or step + 1 == max_new_tokens:
+            break
+        if going < _COMPACT_BELOW * len(live):
+            kept = (~ended).nonzero()[:, 0]
+            live, chosen, padding, ended = live[kept], chosen[kept], padding[kept], ended[kept]
+            cache.keep(kept)
+        logits = network.forward(chosen[:, None], padding, cache)
+    return out
+
+
+def has_fast_path(model: Any) -> bool:
+    """Whether this is a plain GPT-2 (a model wrapped by an adapter is not: merge it first)."""
+    config = model.config
+    return (
+        isinstance(model, GPT2LMHeadModel)
+        and not config.add_cross_attention
+        and not config.scale_attn_by_inverse_layer_idx
+        and config.scale_attn_weights
+        and config.activation_function in _ACTIVATIONS
+        and all(type(block.attn.c_attn) is Conv1D for block in model.transformer.h)
+    )
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
+
+
+class _Cache:
+    """Keys and values of all layers; the first ``length`` positions are filled."""
+
+    def __init__(self, network: _Network, *, batch: int, capacity: int) -> None:
+        self.length, self.capacity = 0, capacity
+        shape = (len(network.blocks), batch, network.heads, capacity, network.head_width)
+        # (layer, batch, head, time, width)
+        self.keys = torch.empty(shape, dtype=network.dtype, device=network.device)
+        self.values = torch.empty_like(self.keys)
+
+    def keep(self, rows: Tensor) -> None:
+        """Let all other rows go."""
+        self.keys, self.values = self._kept(self.keys, rows), self._kept(self.values, rows)
+
+    def _kept(self, old: Tensor, rows: Tensor) -> Tensor:
+        new = torch.empty((old.shape[0], len(rows), *old.shape[2:]), dtype=old.dtype, device=old.device)
+        new[:, :, :, : self.length] = old[:, :, :, : self.length].index_select(1, rows)
+        return new
+
+
+class _Block:
+    """One layer's weights: (weight, bias) of its four linear maps in the wanted type, and its two norms."""
+
+    def __init__(self, block: Any, dtype: torch.dtype) -> None:
+        def cast(layer: Any) -> tuple[Tensor, Tensor]:
+            return layer.weight.to(dtype), layer.bias.to(dtype)
+
+        self.attend, self.project = cast(block.attn.c_attn), cast(block.attn.c_proj)
+        self.widen, self.narrow = cast(block.mlp.c_fc), cast(block.mlp.c_proj)
+        self.norm_1, self.norm_2 = block.ln_1, block.ln_2
+
+
+class _Network:
+    """GPT-2's forward pass over its own weights, for inference with a cache."""
+
+    def __init__(self, model: GPT2LMHeadModel, *, bf16: bool) -> None:
+        trunk, config = model.transformer, model.config
+        self.dtype = torch.bfloat16 if bf16 else trunk.wte.weight.dtype
+        self.device = trunk.wte.weight.device
+        self.heads, self.head_width = config.n_head, config.n_embd // config.n_head
+        self.context = config.n_positions
+        self.epsilon, self.activation = config.layer_norm_epsilon, _ACTIVATIONS[config.activation_function]
+        self.tokens, self.positions = trunk.wte.weight, trunk.wpe.weight
+        self.norm = trunk.ln_f
+        self.head = model.lm_head.weight.to(self.dtype).t()
+        self.blocks = [_Block(block, self.dtype) for block in trunk.h]
+
+    def forward(self, ids: Tensor, padding: Tensor, cache: _Cache) -> Tensor:
+        """Logits after the last of ``ids`` (batch, time), as (batch, vocabulary) in float32."""
+        start, time = cache.length, ids.shape[1]
+        places = torch.arange(start, start + time, device=ids.device)
+        positions = (places[None, :] - padding[:, None]).clamp(0, self.context - 1)
+        hidden = self.tokens[ids] + self.positions[positions]  # (batch, time, width)
+        mask = self._mask(places, padding, start + time)
+        for index, block in enumerate(self.blocks):
+            mixed = self._attention(_apply(self._norm(block.norm_1, hidden), block.attend), mask, cache, index, start)
+            hidden = hidden + _apply(mixed, block.project)
+            widened = self.activation(_apply(self._norm(block.norm_2, hidden), block.widen))
+            hidden = hidden + _apply(widened, block.narrow)
+        cache.length = start + time
+        return (self._norm(self.norm, hidden[:, -1]) @ self.head).float()
+
+    def _attention(self, mixed: Tensor, mask: Tensor | None, cache: _Cache, index: int, start: int) -> Tensor:
+        batch, time, _ = mixed.shape
+        stop = start + time
+        query, key, value = mixed.view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
+        cache.keys[index, :, :, start:stop] = key
+        cache.values[index, :, :, start:stop] = value
+        keys, values = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
+        scores = query @ keys.transpose(-1, -2) * self.head_width**-0.5  # (batch, head, time, past and present)
+        if mask is not None:
+            scores = scores + mask
+        weights = scores.softmax(dim=-1)
+        return (weights @ values).transpose(1, 2).reshape(batch, time, -1)
+
+    def _mask(self, places: Tensor, padding: Tensor, stop: int) -> Tensor | None:
+        """Zero where a place may look, very low where it may not: (batch, 1, time, past and present)."""
+        if len(places) == 1 and not bool(padding.any()):
+            return None
+        seen = torch.arange(stop, device=places.device)
+        allowed = (seen[None, None, :] <= places[None, :, None]) & (seen[None, None, :] >= padding[:, None, None])
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=places.device)
+        # Not minus infinity: a padded place that may look nowhere would give NaN.
+        return mask.masked_fill(~allowed, torch.finfo(self.dtype).min)[:, None]
+
+    def _norm(self, layer: torch.nn.LayerNorm, hidden: Tensor) -> Tensor:
+        return F.layer_norm(hidden, layer.normalized_shape, layer.weight, layer.bias, self.epsilon).to(self.dtype)
+
+
+def _apply(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
+    """GPT-2's Conv1D: (batch, time, in) to (batch, time, out)."""
+    weight, bias = layer
+    return torch.addmm(bias, x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], -1)
+
+
+def _choose(logits: Tensor, temperature: float, top_k: int, top_p: float, chances: Tensor | None) -> Tensor:
+    """The next token of each row: (batch, vocabulary) to (batch,)."""
+    if chances is None:
+        return logits.argmax(dim=-1)
+    logits = logits / temperature
+    if top_k and top_k < logits.shape[-1]:
+        least = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    probabilities = logits.softmax(dim=-1)
+    if top_p < 1.0:
+        probabilities = _nucleus(probabilities, top_p)
+    heights = probabilities.cumsum(dim=-1)
+    total = heights[:, -1:]
+    # Rounding must not lift the level to the very top, where no token lies.
+    level = torch.minimum(chances[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(heights, level, right=True)[:, 0]
+
+
+def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """The likeliest tokens whose sum first reaches ``top_p``, the others at zero."""
+    ordered, places = probabilities.sort(dim=-1, descending=True)
+    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
+    return torch.zeros_like(probabilities).scatter(-1, places, ordered.masked_fill(beyond, 0.0))
+
+
+def _uniforms(rows: Sequence[int], steps: int, seed: int) -> Tensor:
+    """Uniform numbers in [0, 1) of each row, from the seed and the row's own number."""
+    drawn = []
+    for row in rows:
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + row) % 2**63)
+        drawn.append(torch.rand(steps, generator=generator))
+    return torch.stack(drawn)
+
+
+def _left_padded(ids: Sequence[Sequence[int]], width: int, pad: int, device: torch.device) -> Tensor:
+    return torch.tensor([[pad] * (width - len(row)) + list(row) for row in ids], device=device)
+
+
+@torch.no_grad()
+def _generate_by_library(
+    model: Any,
+    prompt_ids: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    eos_token_id: int,
+    pad_token_id: int,
+    seed: int,
+    num_beams: int,
+) -> list[list[int]]:
+    device = next(model.parameters()).device
+    width = max(len(ids) for ids in prompt_ids)
+    tokens = _left_padded(prompt_ids, width, pad_token_id, device)
+    lengths = torch.tensor([len(ids) for ids in prompt_ids], device=device)
+    attention = (torch.arange(width, device=device)[None, :] >= width - lengths[:, None]).long()
+    room = context_length(model) - width
+    sampling: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    was_training = model.training
+    model.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        answered = model.generate(
+            input_ids=tokens,
+            attention_mask=attention,
+            max_new_tokens=min(max_new_tokens, room),
+            eos_token_id=eos_token_id,
+            pad_token_id=pad_token_id,
+            num_beams=num_beams,
+            **sampling,
+        )
+    model.train(was_training)
+    return [_until_end(row, eos_token_id) for row in answered[:, width:].tolist()]
+
+
+def _until_end(ids: list[int], end: int) -> list[int]:
+    return ids[: ids.index(end) + 1] if end in ids else ids
+
+
+def _check_lengths(ids: Sequence[Sequence[int]], context: int) -> None:
+    for number, row in enumerate(ids, start=1):
+        if not row:
+            raise PromptError(f"prompt {number} is empty: give it a description")
+        if len(row) >= context:
+            raise PromptError(
+                f"prompt {number} has {len(row)} tokens, and the model's context of {context} leaves no room "
+                "for an answer: shorten it"
+            )
