@@ -1,0 +1,237 @@
+"""What each kind of run does: its rows in, a library's stage, its rows out.
+
+A stage writes no rows itself. It returns what is to be written, and that happens in the transaction
+that ends the run under its fence: an attempt that lost its lease leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from training.adapters import AdapterError
+from training.config import (
+    DecodingSettings,
+    SettingsError,
+    read,
+    to_json,
+)
+from training.curriculum import CurriculumError, Task
+from training.models import ModelError, backbone_sha256, bf16_pays, load
+from training.progress import Progress, Watcher
+from training.prompting import format_prompt
+from training.rollout import Decoder, PromptError
+from training.sft import SFTError
+from training.sft import train as train_supervised
+from webapp.catalog.actions import NewSample, add_samples
+from webapp.catalog.models import ModelVersion, Prompt, Sample
+from webapp.feedback.actions import create_comparisons
+from webapp.runs.configs import CONFIGS
+from webapp.runs.models import Run
+from workers.dispatch import send_unchecked
+from workers.home import Home
+from workers.leases import Lease
+from workers.problems import Problem
+from workers.text import storable
+
+USER_ERRORS = (SettingsError, ModelError, AdapterError, CurriculumError, PromptError, SFTError, Problem)
+"""What trying again can't mend: the run fails at once, and the message says what to change."""
+
+T = TypeVar("T")
+
+_VALIDATION_SHARE = 50
+"""One training prompt in so many is kept out of supervised training, for its validation loss."""
+_DRAWS = 4
+"""Rounds of drawing until a prompt has enough different completions."""
+_REVIEWED = 40
+"""Prompts of an evaluation whose completions are stored, checked and shown for review."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stage hands back to be written."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    commit: Callable[[Run], None] = lambda run: None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at one run."""
+
+    run: Run
+    folder: Path
+    fence: int
+    watcher: Watcher
+    settings: Any
+    """The kind's own settings (``webapp.runs.configs``)."""
+
+
+def perform(lease: Lease, watcher: Watcher) -> Output:
+    """Do the run that the lease is for."""
+    run = Run.objects.select_related("project", "base_model", "candidate", "reward_model", "snapshot").get(
+        pk=lease.run_id
+    )
+    folder = Home.from_environment().runs / str(run.pk)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = read(CONFIGS[run.kind], run.config)
+    return _STAGES[run.kind](Job(run, folder, lease.fence, watcher, settings))
+
+
+def sft(job: Job) -> Output:
+    tasks = _tasks(job.run, "train")
+    path = train_supervised(
+        [task for number, task in enumerate(tasks) if number % _VALIDATION_SHARE],
+        tasks[::_VALIDATION_SHARE],
+        model=job.settings.model,
+        settings=job.settings.settings,
+        run_folder=job.folder,
+        fence=job.fence,
+        watcher=job.watcher,
+    )
+    return _model(job, path, ModelVersion.Kind.SUPERVISED, parent=None)
+
+
+def generate(job: Job) -> Output:
+    model = _needed(job.run.base_model, "base model")
+    config = job.settings
+    prompts = _prompts(job.run, config.split)[: config.prompts]
+    drawn = _draw(job, Path(model.path), prompts, count=config.count, settings=config.settings)
+
+    def commit(run: Run) -> None:
+        ids = add_samples(model, [sample for samples in drawn for sample in samples])
+        queue = iter(ids)
+        per_prompt = [[next(queue) for _ in samples] for samples in drawn]
+        rows = Sample.objects.in_bulk(ids)
+        pairs = [(rows[found[0]], rows[found[1]]) for found in per_prompt if len(set(found)) > 1]
+        create_comparisons(run.project, pairs)
+        send_unchecked(ids)
+
+    samples = sum(len(found) for found in drawn)
+    return Output({"samples": samples, "comparisons": sum(len(found) > 1 for found in drawn)}, commit)
+
+
+def reward_model(job: Job) -> Output:
+    from training.reward_model import Preference, train
+
+    backbone = _needed(job.run.base_model, "base model")
+    rows = _needed(job.run.snapshot, "snapshot").rows
+    preferences = [
+        Preference(
+            prompt_text=row["prompt_text"],
+            signature=row["signature"],
+            code_a=row["code_a"],
+            code_b=row["code_b"],
+            preference=row["preference"] or 0,
+            annotator=row["annotator"],
+            unusable=row["unusable"],
+        )
+        for row in rows
+    ]
+    path = train(
+        Path(backbone.path),
+        preferences,
+        settings=job.settings,
+        run_folder=job.folder,
+        fence=job.fence,
+        watcher=job.watcher,
+    )
+    return _model(job, path, ModelVersion.Kind.REWARD, parent=backbone)
+
+
+def ppo(job: Job) -> Output:
+    from training.align import align, merge
+
+    backbone = _needed(job.run.base_model, "base model")
+    adapter = align(
+        Path(backbone.path),
+        _tasks(job.run, "train"),
+        reward_model=Path(job.run.reward_model.path) if job.run.reward_model else None,
+        settings=job.settings,
+        run_folder=job.folder,
+        fence=job.fence,
+        watcher=job.watcher,
+    )
+    merged = merge(Path(backbone.path), adapter, adapter.with_name(f"{adapter.name}-merged"))
+    return _model(job, merged, ModelVersion.Kind.ALIGNED, parent=backbone)
+
+
+def _draw(
+    job: Job, path: Path, prompts: Sequence[Prompt], *, count: int, settings: DecodingSettings
+) -> list[list[NewSample]]:
+    """``count`` different completions a prompt where the model has them; it is asked a few times, then fewer do."""
+    model, tokenizer = load(path)
+    decoder = Decoder(model, tokenizer, bf16=bf16_pays())
+    found: list[dict[str, NewSample]] = [{} for _ in prompts]
+    for draw in range(_DRAWS):
+        wanted = [index for index, texts in enumerate(found) for _ in range(count - len(texts))]
+        if not wanted or (draw and settings.temperature == 0.0):
+            break
+        seeded = replace(settings, seed=settings.seed + draw)
+        texts = [format_prompt(tokenizer, prompts[index].text, prompts[index].signature) for index in wanted]
+        completions = decoder.complete(texts, seeded, _reporting(job, "generate"))
+        for index, completion in zip(wanted, completions, strict=True):
+            text = storable(completion.text)
+            found[index].setdefault(
+                text,
+                NewSample(
+                    prompt_id=prompts[index].pk,
+                    text=text,
+                    seed=seeded.seed,
+                    decoding=to_json(seeded),
+                    finished=completion.finished,
+                ),
+            )
+    return [list(texts.values()) for texts in found]
+
+
+def _reporting(job: Job, stage: str) -> Callable[[int, int], None]:
+    def on_batch(done: int, total: int) -> None:
+        job.watcher.step(Progress(stage, done, total))
+
+    return on_batch
+
+
+def _model(job: Job, path: Path, kind: ModelVersion.Kind, *, parent: ModelVersion | None) -> Output:
+    """A new model version, known by its weights."""
+    sha256 = backbone_sha256(path)
+
+    def commit(run: Run) -> None:
+        ModelVersion.objects.create(
+            project=run.project,
+            name=f"{kind}-{run.pk}",
+            kind=kind,
+            path=str(path),
+            sha256=sha256,
+            parent=parent,
+            run=run,
+        )
+
+    return Output({"path": str(path), "sha256": sha256}, commit)
+
+
+def _prompts(run: Run, split: str) -> list[Prompt]:
+    found = list(run.project.prompts.filter(split=split).order_by("pk"))
+    if not found:
+        raise Problem(f"the project has no prompts in the split {split!r}: import some first")
+    return found
+
+
+def _tasks(run: Run, split: str) -> list[Task]:
+    return [Task.from_json(prompt.task) for prompt in _prompts(run, split)]
+
+
+def _needed(row: T | None, name: str) -> T:
+    if row is None:
+        raise Problem(f"the run names no {name}: launch it again with one")
+    return row
+
+
+_STAGES: dict[str, Callable[[Job], Output]] = {
+    Run.Kind.SFT: sft,
+    Run.Kind.GENERATE: generate,
+    Run.Kind.REWARD_MODEL: reward_model,
+    Run.Kind.PPO: ppo,
+}
