@@ -136,7 +136,7 @@ def take_snapshot(project: Project, by: User) -> DatasetSnapshot:
     better; null when unusable), ``unusable``, ``scales_a``, ``scales_b``, ``annotator`` (pseudonym),
     ``simulated``. SettingsError when there are none.
     """
-    rows = _preference_rows(project)
+    rows = preference_rows(project)
     if not rows:
         raise SettingsError({"snapshot": "there are no ratings yet: rate some comparisons first"})
     snapshot, created = DatasetSnapshot.objects.get_or_create(
@@ -156,7 +156,7 @@ def canonical_sha256(rows: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _preference_rows(project: Project) -> list[dict[str, Any]]:
+def preference_rows(project: Project) -> list[dict[str, Any]]:
     ratings = (
         Rating.objects.filter(comparison__project=project, surplus=False)
         .select_related("comparison__prompt", "comparison__sample_a", "comparison__sample_b", "annotator")
