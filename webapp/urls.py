@@ -15,4 +15,5 @@ urlpatterns = [
     path("p/<slug:slug>/rate/", include("webapp.feedback.urls")),
     path("p/<slug:slug>/runs/", include("webapp.runs.urls")),
     path("p/<slug:slug>/review/", include("webapp.review.urls")),
+    path("p/<slug:slug>/audit/", include("webapp.audit.urls")),
 ]

@@ -1,0 +1,174 @@
+"""How settings, metrics and the judgements on them read on a page, in the reader's language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
+    # name: (label, what it does)
+    "num_updates": (gettext_lazy("Updates"), gettext_lazy("How often the policy is updated; the run's length.")),
+    "learning_rate": (gettext_lazy("Learning rate"), gettext_lazy("Step size of the optimiser.")),
+    "batch_size": (gettext_lazy("Batch size"), gettext_lazy("Programs drawn per update, or examples per step.")),
+    "mini_batch_size": (gettext_lazy("Mini-batch size"), gettext_lazy("Programs per optimiser step.")),
+    "micro_batch_size": (
+        gettext_lazy("Micro-batch size"),
+        gettext_lazy("Programs per forward pass: smaller needs less memory and changes nothing else."),
+    ),
+    "num_ppo_epochs": (gettext_lazy("PPO epochs"), gettext_lazy("Passes over each batch.")),
+    "kl_coef": (
+        gettext_lazy("KL coefficient"),
+        gettext_lazy("Price of moving away from the supervised model: higher keeps closer to it."),
+    ),
+    "adaptive_kl": (gettext_lazy("Adaptive KL coefficient"), gettext_lazy("Steer the coefficient to the target KL.")),
+    "target_kl": (
+        gettext_lazy("Target KL"),
+        gettext_lazy("Mean KL per program, in nats; at 1.5 times this the update stops early. 0 means neither."),
+    ),
+    "cliprange": (gettext_lazy("Clip range"), gettext_lazy("How far one update may move a token's probability.")),
+    "cliprange_value": (gettext_lazy("Clip range of values"), gettext_lazy("How far one update may move a value.")),
+    "vf_coef": (gettext_lazy("Weight of the value loss"), ""),
+    "gamma": (gettext_lazy("Discount (gamma)"), ""),
+    "lam": (gettext_lazy("GAE lambda"), gettext_lazy("Bias against variance of the advantages.")),
+    "missing_eos_penalty": (
+        gettext_lazy("Penalty for an unfinished program"),
+        gettext_lazy("Taken from the reward of a program that was cut off."),
+    ),
+    "temperature": (gettext_lazy("Temperature"), gettext_lazy("Spread of the draws; 0, where allowed, is greedy.")),
+    "response_length": (gettext_lazy("Longest program"), gettext_lazy("In tokens.")),
+    "max_grad_norm": (gettext_lazy("Largest gradient norm"), ""),
+    "value_pretraining_updates": (
+        gettext_lazy("Updates of the value head alone"),
+        gettext_lazy("Before the policy moves."),
+    ),
+    "bf16": (gettext_lazy("bfloat16"), gettext_lazy("Half the memory, faster where the machine supports it.")),
+    "save_steps": (gettext_lazy("Steps between checkpoints"), gettext_lazy("What a stopped worker loses at most.")),
+    "seed": (gettext_lazy("Seed"), gettext_lazy("The same seed draws the same programs.")),
+    "lora": (gettext_lazy("Adapter (LoRA)"), ""),
+    "r": (gettext_lazy("Rank"), gettext_lazy("Size of the adapter.")),
+    "alpha": (gettext_lazy("Alpha"), gettext_lazy("Scale of the adapter.")),
+    "dropout": (gettext_lazy("Dropout"), ""),
+    "reward": (gettext_lazy("Reward"), ""),
+    "tests_weight": (gettext_lazy("Weight of the tests"), ""),
+    "verifier_weight": (gettext_lazy("Weight of the verdicts"), gettext_lazy("Decides among equal test results.")),
+    "learned_weight": (
+        gettext_lazy("Weight of the ratings"),
+        gettext_lazy("Of the reward model, among equal tests and verdicts."),
+    ),
+    "learned_clip": (
+        gettext_lazy("Limit of the learned reward"),
+        gettext_lazy("In standard deviations, to either side."),
+    ),
+    "epochs": (gettext_lazy("Epochs"), gettext_lazy("Passes over the data.")),
+    "count": (gettext_lazy("Programs per prompt"), ""),
+    "prompts": (gettext_lazy("Prompts"), gettext_lazy("How many are used (for an evaluation: of each split).")),
+    "split": (gettext_lazy("Split"), ""),
+    "splits": (gettext_lazy("Splits"), gettext_lazy("Separated by commas.")),
+    "settings": (gettext_lazy("Decoding"), ""),
+    "decoding": (gettext_lazy("Decoding"), ""),
+    "max_new_tokens": (gettext_lazy("Longest program"), gettext_lazy("In tokens.")),
+    "top_k": (gettext_lazy("Top k"), gettext_lazy("Draw among the k likeliest tokens; 0 means all.")),
+    "top_p": (gettext_lazy("Top p"), gettext_lazy("Draw among the likeliest tokens with this probability together.")),
+    "num_beams": (gettext_lazy("Beams"), ""),
+    "bootstrap": (gettext_lazy("Bootstrap draws"), gettext_lazy("For the 95% intervals.")),
+    "base_model": (gettext_lazy("Base model"), gettext_lazy("The model to start from.")),
+    "candidate": (
+        gettext_lazy("Model to compare"),
+        gettext_lazy("Evaluated on the same prompts as the base model."),
+    ),
+    "reward_model": (gettext_lazy("Reward model"), gettext_lazy("Trained on the base model; none leaves it out.")),
+    "snapshot": (gettext_lazy("Ratings"), ""),
+}
+
+
+def label(name: str) -> str:
+    """A setting's label; its own name where it has none."""
+    return str(SETTINGS[name][0]) if name in SETTINGS else name
+
+
+def explanation(name: str) -> str:
+    """What a setting does; empty where the label says it."""
+    return str(SETTINGS[name][1]) if name in SETTINGS else ""
+
+
+def range_text(limits: Mapping[str, Any]) -> str:
+    """The allowed values of a setting (``training.config.setting``), such as ``above 0, at most 1``."""
+    parts = []
+    if limits.get("above") is not None:
+        parts.append(_("above %(limit)s") % {"limit": _plain(limits["above"])})
+    if limits.get("low") is not None:
+        parts.append(_("at least %(limit)s") % {"limit": _plain(limits["low"])})
+    if limits.get("high") is not None:
+        parts.append(_("at most %(limit)s") % {"limit": _plain(limits["high"])})
+    return ", ".join(parts)
+
+
+_SENTENCES: tuple[tuple[re.Pattern[str], str | Promise], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), sentence)
+    for pattern, sentence in (
+        (r"must be a number, not '(?P<value>.*)'", gettext_lazy("must be a number, not “%(value)s”")),
+        (r"must be a whole number, not '?(?P<value>.*?)'?", gettext_lazy("must be a whole number, not “%(value)s”")),
+        (r"must be a finite number", gettext_lazy("must be a finite number")),
+        (r"must be true or false", gettext_lazy("must be true or false")),
+        (r"must be above (?P<limit>\S+), not (?P<value>\S+)", gettext_lazy("must be above %(limit)s, not %(value)s")),
+        (
+            r"must be at least (?P<limit>\S+), not (?P<value>\S+)",
+            gettext_lazy("must be at least %(limit)s, not %(value)s"),
+        ),
+        (
+            r"must be at most (?P<limit>\S+), not (?P<value>\S+)",
+            gettext_lazy("must be at most %(limit)s, not %(value)s"),
+        ),
+        (r"must be one of (?P<choices>.*)", gettext_lazy("must be one of %(choices)s")),
+        (r"is a reward model, which generates nothing: .*", gettext_lazy("is a reward model, which generates nothing")),
+        (r"choose a model", gettext_lazy("choose a model")),
+        (r"choose the supervised model to start from", gettext_lazy("choose the supervised model to start from")),
+        (r"must be a supervised model", gettext_lazy("must be a supervised model")),
+        (r"is not a reward model", gettext_lazy("is not a reward model")),
+        (
+            r"was trained on another backbone: .*",
+            gettext_lazy("was trained on another backbone: choose one that was trained on the base model"),
+        ),
+        (
+            r"is the base model itself: .*",
+            gettext_lazy("is the base model itself: choose another model to compare"),
+        ),
+        (
+            r"there are no ratings yet: .*",
+            gettext_lazy("there are no ratings yet: rate some comparisons first"),
+        ),
+    )
+)
+
+
+def problem(sentence: str) -> str:
+    """A problem of ``SettingsError`` in the reader's language; as it is where it isn't known here."""
+    for pattern, translated in _SENTENCES:
+        if match := pattern.fullmatch(sentence):
+            return str(translated) % match.groupdict()
+    return sentence
+
+
+def event(kind: str, payload: Mapping[str, Any]) -> str:
+    """One event of a run as a sentence."""
+    sentences = {
+        "queued": _("Queued."),
+        "claimed": _("Attempt %(attempt)s begun by %(owner)s."),
+        "checkpoint": _("Checkpoint saved at step %(step)s."),
+        "requeued": _("Back in the queue: %(reason)s"),
+        "cancel_requested": _("%(by)s asked it to stop."),
+        "succeeded": _("Succeeded."),
+        "failed": _("Failed: %(error)s"),
+        "cancelled": _("Cancelled."),
+    }
+    missing = dict.fromkeys(("attempt", "owner", "step", "reason", "by", "error"), "?")
+    return sentences.get(kind, kind.replace("%", "%%")) % (missing | dict(payload))
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.10g}".replace(",", "\N{NARROW NO-BREAK SPACE}") if abs(number) >= 10_000 else f"{number:g}"
