@@ -13,6 +13,10 @@ from pathlib import Path
 from workers.problems import Problem, explained
 
 
+class InUse(Problem):
+    """Another aval holds the installation."""
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder and what lies where in it."""
@@ -69,14 +73,14 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the installation; a Problem when another process does."""
+        """Hold the installation; InUse when another process does."""
         with (self.path / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
-                raise Problem(
+                raise InUse(
                     f"{self.path} is in use by another aval (process {holder}): "
                     "stop it, or set AVAL_HOME to another folder"
                 ) from None

@@ -16,4 +16,6 @@ def explained(error: OSError) -> Problem:
         return Problem(f"the disk is full{where}: free some space, or set AVAL_HOME to a folder on another disk")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return Problem(f"not allowed to write{where}: set AVAL_HOME to a folder that you may write to")
+    if error.errno == errno.ENOENT and error.filename:
+        return Problem(f"there is no {error.filename}: check the path")
     return Problem(f"{error.strerror or error}{where}")

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import unquote, urlsplit
 
-from workers.home import Home
+from workers.home import Home, InUse
 from workers.postgres import Postgres
 from workers.problems import Problem
 from workers.processes import end, kill_group, spawn
@@ -156,13 +156,26 @@ def prepared(
     home.prepare()
     with home.locked(), ExitStack() as stack:
         before()
-        environment = {**os.environ, "AVAL_HOME": str(home.path), "PYTHONPATH": _python_path()}
-        environment.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-        environment.setdefault("SECRET_KEY", home.secret("secret-key"))
+        environment = _environment(home)
         if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
             environment |= _embedded(home, stack, note)
         migrate(environment)
         yield environment
+
+
+@contextmanager
+def connected(home: Home) -> Iterator[dict[str, str]]:
+    """The environment that reaches the database: the platform's that is up, else started for this block alone."""
+    home.prepare()
+    try:
+        with prepared(home) as environment:
+            yield environment
+    except InUse:
+        # Whoever holds the home serves it: its server answers to the passwords that lie there.
+        server = Postgres(home)
+        if server.pid() is None and not os.environ.get("DATABASE_URL"):
+            raise
+        yield _environment(home) | server.environment()
 
 
 def migrate(environment: Mapping[str, str]) -> None:
@@ -206,6 +219,14 @@ def check_port(host: str, port: int) -> None:
             raise Problem(
                 f"can't listen on {host}, port {port} ({error.strerror}): choose others with --host and --port"
             ) from None
+
+
+def _environment(home: Home) -> dict[str, str]:
+    environment = {**os.environ, "AVAL_HOME": str(home.path), "PYTHONPATH": _python_path()}
+    environment.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    if not environment.get("SECRET_KEY_FILE"):
+        environment.setdefault("SECRET_KEY", home.secret("secret-key"))
+    return environment
 
 
 def _embedded(home: Home, stack: ExitStack, note: Callable[[str], None]) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""The command line: what there is, and how what went wrong is told. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from workers.commands import libraries, platform
+from workers.commands.options import Parser
+from workers.problems import Problem, explained
+
+_DELEGATED = {
+    "verify": ("verification.cli", "verify_main", "prove or refute safety properties of a program"),
+    "certify": ("verification.cli", "certify_main", "recheck certificates with the second solver alone"),
+    "sandbox": ("workers.commands.sandbox", "main", "check: is this machine's sandbox complete?"),
+}
+"""Commands that read their own options."""
+
+_PROBLEMS = {
+    "SettingsError",
+    "TaskFileError",
+    "CurriculumError",
+    "ModelError",
+    "AdapterError",
+    "PromptError",
+    "SFTError",
+    "RewardModelError",
+    "EnvironmentProblem",
+    "SandboxError",
+}
+"""What the libraries raise when a user can mend it, by name: their modules are not loaded just to catch them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 for success, 2 when there is something for the user to mend."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in _DELEGATED:
+            module, function, _ = _DELEGATED[given[0]]
+            return int(getattr(import_module(module), function)(given[1:]) or 0)
+        chosen = _parser().parse_args(given)
+        return int(chosen.run(chosen) or 0)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except Problem as problem:
+        return _tell(problem)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        return _tell(explained(error))
+    except Exception as error:
+        if type(error).__name__ not in _PROBLEMS:
+            raise
+        return _tell(error)
+
+
+def _tell(problem: Exception) -> int:
+    print(f"aval: {' '.join(str(problem).split())}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="aval", description="Expert ratings, execution and proofs align models that write code.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    platform.add_commands(commands)
+    for name, (_, _, text) in _DELEGATED.items():
+        commands.add_parser(name, help=text, add_help=False)
+    libraries.add_commands(commands)
+    return parser

@@ -1,0 +1,240 @@
+"""``aval data``, ``train``, ``generate``, ``evaluate``: the libraries' stages on files, with no database."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.config import (
+    DecodingSettings,
+    EvaluationSettings,
+    ModelSettings,
+    PPOSettings,
+    RewardModelSettings,
+    SFTSettings,
+    TaskSettings,
+)
+from workers.commands.options import add_settings, read_settings
+from workers.problems import Problem
+
+if TYPE_CHECKING:
+    from training.curriculum import Task
+    from training.progress import Progress, Watcher
+    from workers.progress import Stage
+
+
+def add_commands(commands: Any) -> None:
+    _add_data(commands)
+    _add_train(commands)
+    _add_generate(commands)
+    _add_evaluate(commands)
+
+
+def _add_data(commands: Any) -> None:
+    data = commands.add_parser("data", help="make data").add_subparsers(metavar="ACTION", required=True)
+    tasks = data.add_parser("tasks", help="draw tasks with tests and solutions, one file a split")
+    tasks.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    add_settings(tasks, TaskSettings)
+    tasks.set_defaults(run=_tasks)
+
+
+def _tasks(chosen: argparse.Namespace) -> int:
+    from training.curriculum import build, write_jsonl
+
+    settings = read_settings(TaskSettings, chosen)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    for split, tasks in build(settings).items():
+        path = chosen.out / f"{split}.jsonl"
+        write_jsonl(path, tasks)
+        print(f"{len(tasks):6} tasks in {path}")
+    return 0
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser("train", help="train a model: sft, reward, ppo")
+    stages = train.add_subparsers(metavar="STAGE", required=True)
+    sft = _stage(stages, "sft", "supervised training on the tasks' demonstrations", _sft)
+    sft.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="from aval data tasks")
+    sft.add_argument("--validation", type=Path, default=None, metavar="FILE")
+    add_settings(sft, ModelSettings)
+    add_settings(sft, SFTSettings)
+    reward = _stage(stages, "reward", "a reward model on preferences", _reward)
+    reward.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
+    reward.add_argument("--preferences", type=Path, required=True, metavar="FILE", help="from aval export")
+    add_settings(reward, RewardModelSettings)
+    ppo = _stage(stages, "ppo", "PPO with LoRA on tests, verdicts and ratings", _ppo)
+    ppo.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
+    ppo.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="from aval data tasks")
+    ppo.add_argument("--reward-model", type=Path, default=None, metavar="FOLDER")
+    add_settings(ppo, PPOSettings)
+
+
+def _stage(stages: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = stages.add_parser(name, help=text)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="checkpoints; a killed run resumes")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _sft(chosen: argparse.Namespace) -> int:
+    model, settings = read_settings(ModelSettings, chosen), read_settings(SFTSettings, chosen)
+    tasks = _read_tasks(chosen.tasks)
+    validation = _read_tasks(chosen.validation) if chosen.validation else []
+    from training.sft import train
+
+    with _shown("sft") as watcher:
+        path = train(
+            tasks,
+            validation,
+            model=model,
+            settings=settings,
+            run_folder=chosen.out,
+            fence=_fence(chosen.out),
+            watcher=watcher,
+        )
+    return _say(chosen, model=str(path))
+
+
+def _reward(chosen: argparse.Namespace) -> int:
+    settings = read_settings(RewardModelSettings, chosen)
+    from training.reward_model import train
+    from workers.preferences import read_preferences
+
+    preferences = read_preferences(chosen.preferences)
+    with _shown("reward_model") as watcher:
+        path = train(
+            chosen.backbone,
+            preferences,
+            settings=settings,
+            run_folder=chosen.out,
+            fence=_fence(chosen.out),
+            watcher=watcher,
+        )
+    return _say(chosen, reward_model=str(path))
+
+
+def _ppo(chosen: argparse.Namespace) -> int:
+    settings = read_settings(PPOSettings, chosen)
+    tasks = _read_tasks(chosen.tasks)
+    from training.align import align, merge
+
+    with _shown("ppo") as watcher:
+        adapter = align(
+            chosen.backbone,
+            tasks,
+            reward_model=chosen.reward_model,
+            settings=settings,
+            run_folder=chosen.out,
+            fence=_fence(chosen.out),
+            watcher=watcher,
+        )
+    merged = merge(chosen.backbone, adapter, adapter.with_name(f"{adapter.name}-merged"))
+    return _say(chosen, adapter=str(adapter), model=str(merged))
+
+
+def _add_generate(commands: Any) -> None:
+    generate = commands.add_parser("generate", help="write completions of a model for a file of tasks")
+    generate.add_argument("--model", required=True, metavar="FOLDER|HUB-ID")
+    generate.add_argument("--tasks", type=Path, required=True, metavar="FILE")
+    generate.add_argument("--out", type=Path, required=True, metavar="FILE")
+    generate.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_settings(generate, DecodingSettings)
+    generate.set_defaults(run=_generate)
+
+
+def _generate(chosen: argparse.Namespace) -> int:
+    settings = read_settings(DecodingSettings, chosen)
+    tasks = _read_tasks(chosen.tasks)
+    from training.models import bf16_pays, load
+    from training.progress import Progress
+    from training.prompting import format_prompt
+    from training.rollout import Decoder
+
+    model, tokenizer = load(chosen.model)
+    prompts = [format_prompt(tokenizer, task.text, task.signature) for task in tasks]
+    with _shown("generate") as watcher:
+        completions = Decoder(model, tokenizer, bf16=bf16_pays()).complete(
+            prompts, settings, lambda done, total: watcher.step(Progress("generate", done, total))
+        )
+    partial = chosen.out.with_name(f".{chosen.out.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for task, completion in zip(tasks, completions, strict=True):
+            row = {"id": task.key, "entry": task.entry, "code": completion.text, "finished": completion.finished}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    partial.rename(chosen.out)
+    return _say(chosen, completions=len(completions), file=str(chosen.out))
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="tests, verdicts and reward of a model on held-out tasks")
+    evaluate.add_argument("--model", type=Path, required=True, metavar="FOLDER")
+    evaluate.add_argument("--against", type=Path, default=None, metavar="FOLDER", help="compare with this model")
+    evaluate.add_argument("--tasks", type=Path, required=True, metavar="FOLDER", help="from aval data tasks")
+    evaluate.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_settings(evaluate, EvaluationSettings)
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    settings = read_settings(EvaluationSettings, chosen)
+    tasks = {split: _read_tasks(chosen.tasks / f"{split}.jsonl") for split in settings.splits}
+    from workers.evaluation import compared
+
+    models = {"model": chosen.model} | ({"against": chosen.against} if chosen.against else {})
+    with _shown("evaluate") as watcher:
+        result, _ = compared(models, tasks, settings=settings, watcher=watcher)
+    print(json.dumps(result, indent=None if chosen.json else 2))
+    return 0
+
+
+@contextmanager
+def _shown(stage: str) -> Iterator[Watcher]:
+    """A watcher that draws progress on standard error."""
+    from rich.console import Console
+
+    from workers.progress import Reporter
+
+    with Reporter(console=Console(stderr=True, highlight=False)).stage(stage) as shown:
+        yield _Shown(shown)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    stage: Stage
+
+    def step(self, progress: Progress) -> None:
+        notes = [f"{name} {value:.3g}" for name, value in list(progress.metrics.items())[:3]]
+        self.stage.at(progress.step, progress.total, note=", ".join(notes))
+
+    def saved(self, checkpoint: Path, step: int) -> None:
+        del checkpoint, step
+
+
+def _read_tasks(path: Path) -> Sequence[Task]:
+    from training.curriculum import read_jsonl
+
+    tasks = read_jsonl(path)
+    if not tasks:
+        raise Problem(f"{path} holds no tasks: write some with aval data tasks")
+    return tasks
+
+
+def _fence(folder: Path) -> int:
+    """The next attempt's number: on files nobody competes."""
+    found = [int(path.name.removeprefix("attempt-")) for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
+    return max(found, default=0) + 1
+
+
+def _say(chosen: argparse.Namespace, **result: Any) -> int:
+    if chosen.json:
+        print(json.dumps(result))
+    else:
+        for name, value in result.items():
+            print(f"{name.replace('_', ' ')}: {value}")
+    return 0

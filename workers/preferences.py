@@ -1,0 +1,73 @@
+"""Ratings as TRL preference rows, and back: what ``aval export`` writes and ``aval train reward`` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workers.problems import Problem
+
+if TYPE_CHECKING:
+    from training.reward_model import Preference
+    from webapp.catalog.models import Project
+
+
+def trl_rows(project: Project) -> Iterator[dict[str, Any]]:
+    """One row a rating that prefers one side: ``prompt``, ``chosen``, ``rejected`` (TRL), and ours beside them.
+
+    ``margin`` is 1 to 3. Ties and pairs of which both are unusable say nothing in this format, and are left out.
+    """
+    from webapp.runs.actions import preference_rows
+
+    for row in preference_rows(project):
+        preference = row["preference"]
+        if not preference:
+            continue
+        chosen, rejected = ("code_b", "code_a") if preference > 0 else ("code_a", "code_b")
+        yield {
+            "prompt": f"{row['prompt_text']}\n{row['signature']}",
+            "chosen": row[chosen],
+            "rejected": row[rejected],
+            "margin": abs(preference),
+            "prompt_text": row["prompt_text"],
+            "signature": row["signature"],
+            "annotator": row["annotator"],
+            "simulated": row["simulated"],
+            "comparison": row["comparison"],
+        }
+
+
+def read_preferences(path: Path) -> list[Preference]:
+    """The preferences of a file; a Problem names the first line that is none."""
+    with path.open(encoding="utf-8") as file:
+        return [_read_line(path, number, line) for number, line in enumerate(file, start=1) if line.strip()]
+
+
+def _read_line(path: Path, number: int, line: str) -> Preference:
+    from training.reward_model import Preference
+
+    try:
+        row = json.loads(line)
+        margin = row.get("margin", 1)
+        if not isinstance(margin, int) or not 1 <= margin <= 3:
+            raise ValueError(f"margin must be 1, 2 or 3, not {margin!r}")
+        texts = {name: row[name] for name in ("prompt_text", "signature", "chosen", "rejected")}
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                raise TypeError(f"{name} must be a string")
+        return Preference(
+            prompt_text=texts["prompt_text"],
+            signature=texts["signature"],
+            code_a=texts["rejected"],
+            code_b=texts["chosen"],
+            preference=margin,
+            annotator=str(row.get("annotator", "")),
+        )
+    except json.JSONDecodeError as error:
+        raise Problem(f"{path}, line {number}: not JSON ({error.msg}); mend or delete the line") from None
+    except KeyError as error:
+        raise Problem(f"{path}, line {number}: the field {error} is missing") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Problem(f"{path}, line {number}: not a preference ({error})") from None
