@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from webapp.catalog import views
 
 app_name = "catalog"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.project, name="project"),
+    path("members/", views.members, name="members"),
+    path("members/invite/", views.invitation, name="invite"),
+    path("members/<int:pk>/role/", views.role, name="role"),
+    path("prompts/import/", views.import_prompts, name="import"),
+]

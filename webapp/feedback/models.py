@@ -30,7 +30,12 @@ class Comparison(models.Model):
             models.CheckConstraint(condition=Q(open_slots__lte=F("overlap"), overlap__gte=1), name="comparison_slots"),
         ]
         indexes = [
-            models.Index(fields=["project", "-priority", "id"], condition=Q(open_slots__gt=0), name="comparison_open")
+            models.Index(fields=["project", "-priority", "id"], condition=Q(open_slots__gt=0), name="comparison_open"),
+            models.Index(
+                fields=["project", "-priority", "id"],
+                condition=Q(open_slots__gt=0, open_slots__lt=F("overlap")),
+                name="comparison_started",
+            ),
         ]
 
     def __str__(self) -> str:

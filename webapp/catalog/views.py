@@ -1,0 +1,111 @@
+"""A project's overview, its members, and the import of prompts."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webapp.accounts.actions import INVITATION_DAYS, invite
+from webapp.accounts.queries import signed_in
+from webapp.catalog import actions, queries
+from webapp.catalog.forms import PromptsForm, RoleForm
+from webapp.catalog.models import Membership, Project
+from webapp.feedback.queries import progress
+from webapp.permissions import Role, role_required
+
+
+@require_GET
+@role_required()
+def project(request: HttpRequest, project: Project) -> HttpResponse:
+    """The overview: what is left to rate, and for engineers and admins the rest of the loop."""
+    role = request.membership.role  # type: ignore[attr-defined]
+    return render(
+        request,
+        "catalog/project.html",
+        {
+            "project": project,
+            "progress": progress(signed_in(request), project),
+            "overview": queries.overview(project) if role != Role.ANNOTATOR else None,
+            "guideline": queries.guideline(project, request.LANGUAGE_CODE),
+        },
+    )
+
+
+@require_GET
+@role_required(Role.ADMIN)
+def members(request: HttpRequest, project: Project) -> HttpResponse:
+    return _members_page(request, project, RoleForm())
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def invitation(request: HttpRequest, project: Project) -> HttpResponse:
+    """Create a link and show it on this page only: it is kept nowhere."""
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _members_page(request, project, form, status=422)
+    made = invite(project, form.cleaned_data["role"], by=signed_in(request))
+    link = request.build_absolute_uri(reverse("accounts:join", args=[made.token]))
+    return _members_page(request, project, RoleForm(), link=link, link_role=made.invitation.get_role_display())
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def role(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Change one member's role."""
+    membership = get_object_or_404(Membership.objects.select_related("project"), project=project, pk=pk)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _members_page(request, project, form, status=422)
+    try:
+        actions.set_role(membership, form.cleaned_data["role"], by=signed_in(request))
+    except actions.RoleRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The role has been changed."))
+    return redirect("catalog:members", slug=project.slug)
+
+
+@require_http_methods(["GET", "POST"])
+@role_required(Role.ENGINEER, Role.ADMIN)
+def import_prompts(request: HttpRequest, project: Project) -> HttpResponse:
+    """Upload a JSONL file: all of its tasks are stored, or none and the wrong lines are listed."""
+    form = PromptsForm(request.POST or None, request.FILES or None)
+    if request.method != "POST" or not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "catalog/import.html", {"project": project, "form": form}, status=status)
+    report = actions.import_prompts(project, form.cleaned_data["file"], by=signed_in(request))
+    if report.errors:
+        context = {"project": project, "form": form, "report": report}
+        return render(request, "catalog/import.html", context, status=422)
+    messages.success(request, _import_message(report))
+    return redirect("catalog:project", slug=project.slug)
+
+
+def _import_message(report: actions.ImportReport) -> str:
+    new = ngettext("%(count)s new prompt.", "%(count)s new prompts.", report.created) % {"count": report.created}
+    known = ngettext("%(count)s was known already.", "%(count)s were known already.", report.known)
+    return f"{new} {known % {'count': report.known}}" if report.known else new
+
+
+def _members_page(
+    request: HttpRequest, project: Project, form: RoleForm, *, link: str = "", link_role: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "project": project,
+        "members": queries.members(project),
+        "roles": Membership.Role.choices,
+        "form": form,
+        "link": link,
+        "link_role": link_role,
+        "days": INVITATION_DAYS,
+    }
+    response = render(request, "catalog/members.html", context, status=status)
+    if link:
+        response["Cache-Control"] = "no-store"
+    return response

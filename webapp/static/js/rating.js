@@ -1,0 +1,130 @@
+// The rating page by keyboard, its timer, and drafts that outlive the tab. Without this script the
+// page is a plain form that works; htmx sends the drafts (see the form's last element).
+(() => {
+  const form = document.getElementById("rating");
+  if (!form) return;
+  const { preference, unusable, seconds } = form.elements;
+  const saved = document.getElementById("saved");
+  const skip = document.getElementById("skip");
+  const shortcuts = document.getElementById("shortcuts");
+  let unsent = false;
+  let submitting = false;
+
+  // ---- choosing ----
+
+  const changed = (control) => control.dispatchEvent(new Event("input", { bubbles: true }));
+
+  const prefer = (radio) => {
+    radio.checked = true;
+    unusable.checked = false;
+    radio.focus({ preventScroll: true });
+    changed(radio);
+  };
+
+  const toggleUnusable = () => {
+    unusable.checked = !unusable.checked;
+    if (unusable.checked) clearPreference();
+    unusable.focus({ preventScroll: true });
+    changed(unusable);
+  };
+
+  const clearPreference = () => preference.forEach((radio) => (radio.checked = false));
+
+  form.addEventListener("change", ({ target }) => {
+    if (target.name === "preference") unusable.checked = false;
+    if (target === unusable && unusable.checked) clearPreference();
+  });
+
+  // ---- keys ----
+
+  const typesText = (element) =>
+    element.isContentEditable ||
+    element.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=submit], [type=button])");
+
+  const openSkip = () => {
+    skip.open = true;
+    document.getElementById("skip-reason").focus();
+  };
+
+  const showShortcuts = () => (shortcuts.open ? shortcuts.close() : shortcuts.showModal());
+
+  const keys = { u: toggleUnusable, s: openSkip, "?": showShortcuts };
+
+  const onEnter = (event) => {
+    if (event.target.closest("button, a, summary, #skip")) return;
+    event.preventDefault();
+    form.requestSubmit();
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.repeat || event.defaultPrevented || event.altKey) return;
+    if (shortcuts.open) {
+      if (event.key === "?") showShortcuts();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key === "Enter") onEnter(event);
+      return;
+    }
+    if (event.key === "Escape" && skip.open && skip.contains(event.target)) {
+      skip.open = false;
+      skip.querySelector("summary").focus();
+      return;
+    }
+    if (typesText(event.target)) return;
+    if (event.key === "Enter") return onEnter(event);
+    const action = /^[1-7]$/.test(event.key) ? () => prefer(preference[event.key - 1]) : keys[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+
+  const opener = document.getElementById("show-shortcuts");
+  opener.hidden = false;
+  opener.addEventListener("click", showShortcuts);
+
+  // ---- time spent looking at the page ----
+
+  let spent = Number(seconds.value) || 0;
+  setInterval(() => {
+    if (document.hidden) return;
+    spent += 1;
+    seconds.value = String(spent);
+  }, 1000);
+
+  // ---- drafts ----
+
+  const localTimes = () =>
+    saved.querySelectorAll("time").forEach((time) => {
+      const options = { hour: "2-digit", minute: "2-digit" };
+      time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang, options);
+    });
+
+  const notSaved = () => (saved.textContent = form.dataset.unsaved);
+
+  form.addEventListener("input", () => (unsent = true));
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    // Signed out in another tab: the answer is the sign-in page, which does not belong here.
+    if (event.detail.xhr.responseURL.endsWith(form.dataset.draft)) return;
+    event.detail.shouldSwap = false;
+    notSaved();
+  });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    unsent = false;
+    localTimes();
+  });
+  for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.body.addEventListener(failure, notSaved);
+  }
+  window.addEventListener("pagehide", () => {
+    if (unsent && !submitting) navigator.sendBeacon(form.dataset.draft, new FormData(form));
+  });
+
+  // ---- sending once ----
+
+  form.addEventListener("submit", (event) => {
+    if (submitting) event.preventDefault();
+    submitting = true;
+  });
+  window.addEventListener("pageshow", () => (submitting = false));
+})();
