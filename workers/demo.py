@@ -12,7 +12,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,13 @@ from training.config import SCALES, Scale, to_json
 from workers.home import Home
 from workers.problems import Problem
 from workers.progress import Reporter
+from workers.services import DEFAULT_PORT, up
 
 if TYPE_CHECKING:
     from webapp.accounts.models import User
     from webapp.catalog.models import Project
     from webapp.runs.models import Run
+    from workers.services import Services
 
 PANEL_SIZE = 4
 POLL_SECONDS = 0.3
@@ -48,6 +51,51 @@ class Finished:
     evaluation: Run
     project: Project
     logins: tuple[Login, ...]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``aval demo`` was asked for."""
+
+    scale: str = "demo"
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    language: str = "en"
+    report: Path = Path("report.html")
+    base_model: str = ""
+    """A path or hub id of a causal language model to fine-tune; empty means a small one from nothing."""
+    serve: bool = False
+    """Keep serving after the table until Ctrl-C."""
+
+
+def run(options: Options, home: Home) -> int:
+    """Start the services, run every stage, print the table, write the report; the exit code."""
+    from workers.report import print_table, write_report
+
+    _writable(options.report)
+    reporter = Reporter(language=options.language)
+    with ExitStack() as stack:
+        with reporter.stage("services") as stage:
+            services = stack.enter_context(up(home, host=options.host, port=options.port))
+            stage.done(services.address)
+        _use(services.environment)
+        demo = Demo(
+            scale=options.scale,
+            home=home,
+            address=services.address,
+            reporter=reporter,
+            base_model=options.base_model,
+            alive=services.watch,
+        )
+        finished = demo.run()
+        with reporter.stage("report") as stage:
+            write_report(finished.evaluation, options.report, language=options.language, seconds=reporter.seconds)
+            stage.done(str(options.report.absolute()))
+        print_table(finished.evaluation, reporter.console, language=options.language)
+        _print_logins(finished, services.address, reporter)
+        if options.serve:
+            _serve(services, reporter)
+    return 0
 
 
 class Demo:
@@ -238,8 +286,6 @@ def _snapshot(project: Project, engineer: User) -> Any:
 
 
 def _with_base_model(scale: Scale, base_model: str) -> Scale:
-    from dataclasses import replace
-
     return replace(scale, model=replace(scale.model, base_model=base_model)) if base_model else scale
 
 
@@ -260,6 +306,39 @@ def _note(run: Run) -> str:
     return ", ".join([*parts, f"worker {run.owner}"] if run.owner else parts)
 
 
-def report_path(folder: Path) -> Path:
-    """Where the report goes: beside the caller, under a name that a second run replaces."""
-    return folder / "report.html"
+def _use(environment: Mapping[str, str]) -> None:
+    """Reach the platform's database from this process."""
+    import django
+
+    os.environ.update(environment)
+    django.setup()
+
+
+def _writable(report: Path) -> None:
+    """Problem now rather than after fifteen minutes, when the report can't be written."""
+    there = report.exists()
+    try:
+        with report.open("a"):
+            pass
+    except OSError as error:
+        where = f"{report} ({error.strerror})"
+        raise Problem(f"can't write the report to {where}: name another file with --report") from None
+    if not there:
+        report.unlink()
+
+
+def _print_logins(finished: Finished, address: str, reporter: Reporter) -> None:
+    reporter.console.print(f"\n{address}")
+    for person in finished.logins:
+        if not person.simulated:
+            reporter.console.print(f"  {person.role:<10} {person.username:<16} {person.password}", markup=False)
+
+
+def _serve(services: Services, reporter: Reporter) -> None:
+    reporter.console.print("\nServing until Ctrl-C.")
+    try:
+        while True:
+            services.watch()
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        reporter.console.print("Stopping.")
