@@ -9,6 +9,7 @@ generalised advantage estimation), Ziegler et al. 2019 (arXiv 1909.08593, KL in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,10 +41,22 @@ def masked_var(values: Tensor, mask: Tensor) -> Tensor:
     return masked_sum(squares, mask) / (mask.sum() - 1).clamp(min=1)
 
 
-def whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True, epsilon: float = 1e-8) -> Tensor:
-    """Scale the real tokens to unit variance and, unless told otherwise, to mean 0; the others become 0."""
-    mean = masked_mean(values, mask)
-    scaled = (values - mean) * torch.rsqrt(masked_var(values, mask) + epsilon)
+def whiten(
+    values: Tensor,
+    mask: Tensor,
+    *,
+    shift_mean: bool = True,
+    epsilon: float = 1e-8,
+    across: Callable[[Tensor], Tensor] = lambda part: part,
+) -> Tensor:
+    """Scale the real tokens to unit variance and, unless told otherwise, to mean 0; the others become 0.
+
+    ``across`` sums a scalar over processes, so that the statistics are those of the global batch.
+    """
+    count = across(mask.sum())
+    mean = across(masked_sum(values, mask)) / count.clamp(min=1)
+    variance = across(masked_sum((values - mean) ** 2, mask)) / (count - 1).clamp(min=1)
+    scaled = (values - mean) * torch.rsqrt(variance + epsilon)
     if not shift_mean:
         scaled = scaled + mean
     return torch.where(mask, scaled, torch.zeros_like(scaled))

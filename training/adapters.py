@@ -1,0 +1,143 @@
+"""LoRA adapters on one frozen backbone: made, saved with the backbone's sha256, loaded, merged.
+
+An adapter folder is a plain PEFT folder (``adapter_config.json``, ``adapter_model.safetensors``) and one file more,
+``backbone.json``, that says which backbone the adapter was trained on and what it is for. An adapter refuses any
+other backbone: on different weights it would run, and mean nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.lora import LoraLayer
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from training.config import LoraSettings
+
+RECORD = "backbone.json"
+
+
+class AdapterError(ValueError):
+    """An adapter can't be used here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an adapter folder says of itself."""
+
+    kind: str
+    """``policy`` or ``reward``."""
+    backbone_sha256: str
+
+
+def lora_config(settings: LoraSettings, model: PreTrainedModel, *, reward: bool = False) -> LoraConfig:
+    """LoRA on every linear layer but the output's.
+
+    A reward adapter is of type ``SEQ_CLS``: without it PEFT leaves the new score head frozen at its random start.
+    """
+    return LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules="all-linear",
+        task_type=TaskType.SEQ_CLS if reward else TaskType.CAUSAL_LM,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+    )
+
+
+def attach(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    """The model, frozen, with a new trainable adapter in float32."""
+    with _quiet():
+        return get_peft_model(model, config)
+
+
+def save(model: PeftModel, folder: Path, record: Record | None = None) -> None:
+    """Write the adapter (and, of a reward model, its score head) and, if given, the record."""
+    # "auto" would ask the hub whether the vocabulary was resized.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    if record is not None:
+        write_record(folder, record)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    (folder / RECORD).write_text(json.dumps(asdict(record), indent=2) + "\n")
+
+
+def read_record(folder: Path) -> Record:
+    """The adapter's record; AdapterError if the folder holds no adapter of ours."""
+    try:
+        data = json.loads((folder / RECORD).read_text())
+        return Record(kind=str(data["kind"]), backbone_sha256=str(data["backbone_sha256"]))
+    except FileNotFoundError:
+        raise AdapterError(
+            f"{folder} has no {RECORD}, so it is not known which backbone it belongs to: "
+            "give an adapter folder that aval wrote"
+        ) from None
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise AdapterError(f"{folder / RECORD} is damaged ({error}): write the adapter again") from error
+
+
+def check(folder: Path, *, kind: str, backbone_sha256: str) -> None:
+    """AdapterError unless the folder holds an adapter of this kind for this very backbone."""
+    record = read_record(folder)
+    if record.kind != kind:
+        raise AdapterError(f"{folder} holds a {record.kind} adapter, but a {kind} adapter is needed")
+    if record.backbone_sha256 != backbone_sha256:
+        raise AdapterError(
+            f"{folder} was trained on the backbone {record.backbone_sha256[:12]}, not on {backbone_sha256[:12]}: "
+            "use the backbone it was trained on, or train it again on this one"
+        )
+
+
+def load(model: PreTrainedModel, folder: Path, *, kind: str, backbone_sha256: str) -> PeftModel:
+    """Put a saved adapter, frozen, on a freshly loaded backbone whose sha256 the caller names."""
+    check(folder, kind=kind, backbone_sha256=backbone_sha256)
+    with _quiet():
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+
+
+def merged(model: PeftModel) -> PreTrainedModel:
+    """A plain model with the adapter added into copies of the weights; the given model stays as it is."""
+    return copy.deepcopy(model).merge_and_unload()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """PEFT asks transformers for an attribute under its old name, which warns; nothing for our user to mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
+
+
+class MergedCopy:
+    """A plain copy of a LoRA policy for decoding: no adapter arithmetic at every token.
+
+    The sum is taken from the backbone anew at every refresh. Merging in place and taking the adapter out again
+    would leave rounding errors in the frozen weights, at every update some more.
+    """
+
+    def __init__(self, policy: PeftModel) -> None:
+        self.model: PreTrainedModel = merged(policy).eval().requires_grad_(False)
+        inner = policy.get_base_model()
+        self._layers = {name: layer for name, layer in inner.named_modules() if isinstance(layer, LoraLayer)}
+
+    @torch.no_grad()
+    def refresh(self) -> PreTrainedModel:
+        """Take over the adapter's present weights."""
+        for name, layer in self._layers.items():
+            target: Any = self.model.get_submodule(name)
+            weight = layer.get_base_layer().weight.float()
+            for adapter in layer.active_adapters:
+                weight = weight + layer.get_delta_weight(adapter).float()
+            target.weight.copy_(weight)
+        return self.model
