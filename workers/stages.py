@@ -158,6 +158,41 @@ def ppo(job: Job) -> Output:
     return _model(job, merged, ModelVersion.Kind.ALIGNED, parent=backbone)
 
 
+def evaluate(job: Job) -> Output:
+    from workers.evaluation import compared
+
+    base, candidate = _needed(job.run.base_model, "base model"), job.run.candidate
+    versions = {"base": base} | ({"candidate": candidate} if candidate else {})
+    prompts = {split: _prompts(job.run, split)[: job.settings.prompts] for split in job.settings.splits}
+    result, found = compared(
+        {name: Path(version.path) for name, version in versions.items()},
+        {split: [Task.from_json(prompt.task) for prompt in rows] for split, rows in prompts.items()},
+        settings=job.settings,
+        watcher=job.watcher,
+    )
+    result["models"] = {name: {"name": version.name, "sha256": version.sha256} for name, version in versions.items()}
+    ids = {(split, prompt.task["key"]): prompt.pk for split, rows in prompts.items() for prompt in rows}
+    decoding = to_json(job.settings.decoding)
+
+    def commit(run: Run) -> None:
+        stored: list[int] = []
+        for name, evaluation in found.items():
+            samples = [
+                NewSample(
+                    prompt_id=ids[row.split, row.key],
+                    text=storable(row.code),
+                    seed=job.settings.decoding.seed,
+                    decoding=decoding,
+                    finished=row.finished,
+                )
+                for row in evaluation.rows[:_REVIEWED]
+            ]
+            stored += add_samples(versions[name], samples)
+        send_unchecked(stored)
+
+    return Output(storable(result), commit)
+
+
 def _draw(
     job: Job, path: Path, prompts: Sequence[Prompt], *, count: int, settings: DecodingSettings
 ) -> list[list[NewSample]]:
@@ -234,4 +269,5 @@ _STAGES: dict[str, Callable[[Job], Output]] = {
     Run.Kind.GENERATE: generate,
     Run.Kind.REWARD_MODEL: reward_model,
     Run.Kind.PPO: ppo,
+    Run.Kind.EVALUATE: evaluate,
 }
