@@ -1,0 +1,97 @@
+"""Attempts of ours to get out, made from a confined process; each says whether it was stopped (run at every start)."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import platform
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from verification.sandbox import kernel
+
+_FORBIDDEN_CALLS = {  # name: (x86_64, aarch64)
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "io_uring_setup": (425, 425),
+    "bpf": (321, 280),
+    "keyctl": (250, 219),
+    "userfaultfd": (323, 282),
+    "perf_event_open": (298, 241),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "chroot": (161, 51),
+    "memfd_create": (319, 279),
+    "open_by_handle_at": (304, 265),
+    "pidfd_getfd": (438, 438),
+    "init_module": (175, 105),
+    "setuid": (105, 146),
+    "personality": (135, 92),
+    "prctl": (157, 167),
+    "name_to_handle_at": (303, 264),
+    "sendmsg": (46, 211),
+    "setrlimit": (160, 164),
+}
+
+
+def against_files() -> list[tuple[str, bool]]:
+    """(attempt, stopped?) against Landlock or the empty root alone, before the seccomp filter is installed."""
+    return [
+        ("read a file", _stopped(lambda: open(sys.executable, "rb").read(1))),
+        ("read /etc/passwd", _stopped(lambda: open("/etc/passwd").read())),
+        ("list the root", _stopped(_list_root)),
+        ("write to /tmp", _stopped(lambda: os.open("/tmp/escaped", os.O_CREAT | os.O_WRONLY))),  # noqa: S108
+        ("write to /dev/shm", _stopped(lambda: os.open("/dev/shm/escaped", os.O_CREAT | os.O_WRONLY))),  # noqa: S108
+        ("make a folder", _stopped(lambda: os.mkdir("/tmp/escaped-folder"))),  # noqa: S108
+        ("read another process", _stopped(lambda: open(f"/proc/{os.getppid()}/environ").read())),
+    ]
+
+
+def against_calls() -> list[tuple[str, bool]]:
+    """(attempt, stopped?) against the seccomp filter, with all else in place."""
+    column = 0 if platform.machine() == "x86_64" else 1
+    found = [
+        ("fork", _stopped(_fork)),
+        ("execve", _stopped(lambda: os.execv("/bin/sh", ["sh", "-c", ":"]))),  # noqa: S606
+        ("signal another process", _stopped(lambda: os.kill(os.getppid(), signal.SIGCONT))),
+        ("open a socket", _stopped(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))),
+        ("open a unix socket", _stopped(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))),
+        ("open a file", _stopped(lambda: os.open(sys.executable, os.O_RDONLY))),
+        ("ask for metadata", _stopped(lambda: os.stat("/"))),
+        ("map executable memory", _stopped(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))),
+    ]
+    for name, numbers in _FORBIDDEN_CALLS.items():
+        found.append((name, _denied(numbers[column])))
+    return found
+
+
+def _stopped(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return True
+    return False
+
+
+def _list_root() -> None:
+    if not os.listdir("/"):
+        raise FileNotFoundError("an empty root")
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def _denied(number: int) -> bool:
+    """Whether the filter, rather than a check of these senseless arguments, ends the call: it says EPERM."""
+    nothing = ctypes.c_long(0)
+    try:
+        kernel.syscall(number, nothing, nothing, nothing, nothing, nothing)
+    except OSError as error:
+        return error.errno == 1
+    return False

@@ -1,0 +1,409 @@
+"""Values on the wire between processes that don't trust each other: a tagged JSON of builtin values.
+
+A scalar is itself; anything else is an array that begins with its tag: ``["l", 1, 2]``. Objects are never sent, so no
+method of the tested program runs on the reading side. `matches` is driven by the *expected* value's shape: what was
+claimed is read only as far as the expectation goes, and never becomes the key of a table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import json
+import math
+import types
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+Wire = Any
+"""What json.loads returns: None, bool, int, float, str or a list of these."""
+
+MAX_DEPTH = 100
+MAX_YIELDED = 10_000
+"""How much of a returned iterator is drawn."""
+
+_LONG_NUMBER = 20_000  # characters; beyond, Decimal and Fraction arithmetic is no longer cheap
+_SAME_HASH = 32  # so many different keys with one hash are an attack
+
+
+class Unserialisable(ValueError):
+    """A value of a kind that can't cross, or bytes that are no value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """An object of a class that the program defined, by its fields."""
+
+    type: str
+    fields: tuple[tuple[str, Any], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A member of an enumeration that the program defined."""
+
+    type: str
+    name: str
+    value: Any
+
+
+class Yielded(list[Any]):
+    """What an iterator yielded; no list equals it, as no list equals an iterator."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def dumps(wire: Wire) -> bytes:
+    return json.dumps(wire, separators=(",", ":"), check_circular=False).encode()
+
+
+def loads(data: bytes) -> Wire:
+    """Bytes to wire form; hostile bytes raise Unserialisable and nothing else."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Unserialisable(f"not a message: {type(error).__name__}") from None
+
+
+def encode(value: Any, depth: int = 0) -> Wire:
+    """A builtin value, or an object by its fields, in wire form."""
+    kind = type(value)
+    if value is None or kind is bool or kind is str or kind is float:
+        return value
+    if kind is int:
+        return value if -(1 << 62) < value < 1 << 62 else ["i", hex(value)]
+    if depth >= MAX_DEPTH:
+        raise Unserialisable(f"nested deeper than {MAX_DEPTH} levels, or within itself")
+    encoder = _ENCODERS.get(kind) or _encoder_of_base(value)
+    return encoder(value, depth + 1)
+
+
+def decode(wire: Wire, *, iterator: Callable[[list[Any]], Any] = Yielded, depth: int = 0) -> Any:
+    """Wire form to a builtin value; refuses keys made to collide, and numbers made to be slow."""
+    if wire is None or isinstance(wire, bool | int | float | str):
+        return wire
+    if not isinstance(wire, list) or not wire or depth > MAX_DEPTH:
+        raise Unserialisable("not a tagged value")
+    tag = wire[0]
+    if tag in _SEQUENCES:
+        items = [decode(item, iterator=iterator, depth=depth + 1) for item in wire[1:]]
+        if tag in ("s", "fs"):
+            _refuse_collisions(items)
+        return iterator(items) if tag == "g" else _SEQUENCES[tag](items)
+    if tag == "d":
+        pairs = [_pair(item, iterator, depth) for item in wire[1:]]
+        _refuse_collisions([key for key, _ in pairs])
+        return dict(pairs)
+    return _decode_scalar(wire, iterator, depth)
+
+
+def matches(expected: Any, wire: Wire) -> bool:
+    """``expected == claimed``, as Python has it between builtin values."""
+    kind = type(expected)
+    if kind is list or kind is tuple or kind is deque:
+        items = _tagged(wire, _TAG_OF[kind], len(expected))
+        return items is not None and all(map(matches, expected, items))
+    if kind is dict:
+        return _dict_matches(expected, wire)
+    if kind is set or kind is frozenset:
+        items = _tagged(wire, "s", len(expected))
+        if items is None:
+            items = _tagged(wire, "fs", len(expected))
+        return items is not None and len(_found(expected, items)) == len(expected)
+    if expected is None:
+        return wire is None
+    if isinstance(wire, list) and wire and wire[0] in _SEQUENCES:
+        return False
+    try:
+        return bool(expected == decode(wire))
+    except (Unserialisable, ArithmeticError):
+        return False
+
+
+def extend(
+    *,
+    encoders: dict[type, Callable[[Any, int], Wire]] | None = None,
+    readers: dict[str, Callable[..., Any]] | None = None,
+) -> None:
+    """More kinds of values for this process; done in confined children only."""
+    _ENCODERS.update(encoders or {})
+    _SCALARS.update(readers or {})
+
+
+def encode_exception(error: BaseException) -> Wire:
+    """[names of the classes from the exception's own to its oldest ancestor, message, line in the program]."""
+    kinds = [kind.__name__ for kind in type.mro(type(error)) if kind is not object]
+    try:
+        message = str(error)[:1000]
+    except Exception:  # noqa: BLE001 - the program's own __str__ may raise anything
+        message = ""
+    return [kinds[:20], message, _line(error)]
+
+
+def decode_exception(wire: Wire) -> tuple[tuple[str, ...], str, int | None]:
+    """The three parts, checked."""
+    if not (isinstance(wire, list) and len(wire) == 3 and isinstance(wire[0], list) and wire[0]):
+        raise Unserialisable("not an exception")
+    kinds, message, line = wire
+    if not all(isinstance(kind, str) for kind in kinds) or not isinstance(message, str):
+        raise Unserialisable("not an exception")
+    return tuple(kind[:200] for kind in kinds[:20]), message[:1000], line if isinstance(line, int) else None
+
+
+def _line(error: BaseException) -> int | None:
+    """The last line of the tested program that the exception passed."""
+    if isinstance(error, SyntaxError):
+        return error.lineno
+    line, frame = None, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == PROGRAM_NAME:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
+
+
+PROGRAM_NAME = "<program>"
+
+
+def _items(tag: str) -> Callable[[Any, int], Wire]:
+    return lambda value, depth: [tag, *(encode(item, depth) for item in value)]
+
+
+def _encode_dict(value: dict[Any, Any], depth: int) -> Wire:
+    return ["d", *([encode(key, depth), encode(item, depth)] for key, item in dict.items(value))]
+
+
+def _encode_yielded(value: Iterable[Any], depth: int) -> Wire:
+    items: list[Wire] = ["g"]
+    for item in value:
+        if len(items) > MAX_YIELDED:
+            raise Unserialisable(f"an iterator of more than {MAX_YIELDED} items")
+        items.append(encode(item, depth))
+    return items
+
+
+_ENCODERS: dict[type, Callable[[Any, int], Wire]] = {
+    int: lambda value, _: value if -(1 << 62) < value < 1 << 62 else ["i", hex(value)],
+    list: _items("l"),
+    tuple: _items("t"),
+    set: _items("s"),
+    frozenset: _items("fs"),
+    deque: _items("q"),
+    dict: _encode_dict,
+    bytes: lambda value, _: ["b", value.hex()],
+    bytearray: lambda value, _: ["ba", value.hex()],
+    complex: lambda value, _: ["c", value.real, value.imag],
+    range: lambda value, depth: ["r", *(encode(part, depth) for part in (value.start, value.stop, value.step))],
+    slice: lambda value, depth: ["sl", *(encode(part, depth) for part in (value.start, value.stop, value.step))],
+    Decimal: lambda value, _: ["D", str(value)],
+    Fraction: lambda value, depth: ["F", encode(value.numerator, depth), encode(value.denominator, depth)],
+    datetime.date: lambda value, _: ["dd", value.isoformat()],
+    datetime.datetime: lambda value, _: ["dt", value.isoformat()],
+    datetime.time: lambda value, _: ["tm", value.isoformat()],
+    datetime.timedelta: lambda value, _: ["td", value.days, value.seconds, value.microseconds],
+    type(Ellipsis): lambda value, _: ["."],
+    type: lambda value, _: ["T", value.__name__],
+    type({}.keys()): lambda value, depth: ["s", *(encode(item, depth) for item in value)],
+    type({}.items()): lambda value, depth: ["s", *(encode(item, depth) for item in value)],
+    type({}.values()): _encode_yielded,
+}
+_BASES: tuple[type, ...] = (int, float, str, bytes, bytearray, complex, tuple, list, dict, set, frozenset, deque)
+
+
+def _encoder_of_base(value: Any) -> Callable[[Any, int], Wire]:
+    """How to encode an instance of a subclass or of a class of the program's own."""
+    if isinstance(value, types.FunctionType | types.MethodType | types.ModuleType):
+        raise Unserialisable(f"a {type(value).__name__} can't leave the sandbox")
+    for base in _BASES:
+        if isinstance(value, base):
+            return _as(base)
+    if isinstance(value, enum.Enum):
+        return lambda member, depth: ["E", type(member).__name__, member.name, encode(member.value, depth)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _encode_dataclass
+    if isinstance(value, Decimal | Fraction | datetime.date | datetime.time | datetime.timedelta):
+        return next(_ENCODERS[kind] for kind in type(value).__mro__ if kind in _ENCODERS)
+    if isinstance(value, type):
+        return _ENCODERS[type]
+    if isinstance(value, Iterator):
+        return _encode_yielded
+    raise Unserialisable(f"a {type(value).__name__} can't leave the sandbox")
+
+
+def _as(base: type) -> Callable[[Any, int], Wire]:
+    """A subclass by the content of its builtin base, read with the base's own methods."""
+    readers: dict[type, Callable[[Any], Any]] = {
+        int: lambda value: int.__add__(value, 0),
+        float: lambda value: float.__add__(value, 0.0) if value else float.__abs__(value),
+        str: str.__str__,
+        complex: lambda value: complex(complex.__add__(value, 0)),
+        tuple: lambda value: tuple(tuple.__iter__(value)),
+        list: lambda value: list(list.__iter__(value)),
+        dict: lambda value: dict(dict.items(value)),
+        set: lambda value: set(set.__iter__(value)),
+        frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+        deque: lambda value: deque(deque.__iter__(value)),
+        bytes: lambda value: bytes.__getitem__(value, slice(None)),
+        bytearray: lambda value: bytearray(bytearray.__iter__(value)),
+    }
+    return lambda value, depth: encode(readers[base](value), depth)
+
+
+def _encode_dataclass(value: Any, depth: int) -> Wire:
+    fields = [[field.name, encode(getattr(value, field.name), depth)] for field in dataclasses.fields(value)]
+    return ["o", type(value).__name__, fields]
+
+
+_SEQUENCES: dict[Any, Callable[[list[Any]], Any]] = {
+    "l": list,
+    "t": tuple,
+    "s": lambda items: set(_hashable(items)),
+    "fs": lambda items: frozenset(_hashable(items)),
+    "q": deque,
+    "g": Yielded,
+}
+_TAG_OF: dict[type, str] = {list: "l", tuple: "t", deque: "q"}
+
+
+def _hashable(items: list[Any]) -> list[Any]:
+    try:
+        return [item for item in items if hash(item) is not None]
+    except TypeError as error:
+        raise Unserialisable(str(error)) from None
+
+
+def _pair(wire: Wire, iterator: Callable[[list[Any]], Any], depth: int) -> tuple[Any, Any]:
+    if not isinstance(wire, list) or len(wire) != 2:
+        raise Unserialisable("not an item of a dictionary")
+    key = decode(wire[0], iterator=iterator, depth=depth + 1)
+    return _hashable([key])[0], decode(wire[1], iterator=iterator, depth=depth + 1)
+
+
+def _refuse_collisions(keys: list[Any]) -> None:
+    """Integers that are equal modulo 2**61 - 1 share a hash: a table of 90,000 such keys takes minutes to build."""
+    if len(keys) > _SAME_HASH and max(Counter(map(hash, _hashable(keys))).values()) > _SAME_HASH:
+        raise Unserialisable("keys made to collide")
+
+
+def _decode_scalar(wire: list[Any], iterator: Callable[[list[Any]], Any], depth: int) -> Any:
+    reader = _SCALARS.get(wire[0]) if isinstance(wire[0], str) else None
+    if reader is None:
+        raise Unserialisable("an unknown tag")
+    try:
+        return reader(*wire[1:])
+    except Unserialisable:
+        raise
+    except (TypeError, ValueError, ArithmeticError, KeyError) as error:
+        raise Unserialisable(f"a malformed value: {type(error).__name__}") from None
+
+
+def _integer(text: Any) -> int:
+    return int(_text(text, 1 << 30), 16)
+
+
+def _small(wire: Wire) -> int:
+    """An integer of a size at which gcd and division are cheap."""
+    value = decode(wire)
+    if type(value) is not int or value.bit_length() > _LONG_NUMBER:
+        raise Unserialisable("not an integer of a sensible size")
+    return value
+
+
+def _optional(wire: Wire) -> int | None:
+    return None if wire is None else _small(wire)
+
+
+def _text(value: Any, longest: int = _LONG_NUMBER) -> str:
+    if type(value) is not str or len(value) > longest:
+        raise Unserialisable("not a text of a sensible size")
+    return value
+
+
+def _float(value: Any) -> float:
+    if type(value) is not float:
+        raise Unserialisable("not a float")
+    return value
+
+
+def _record(name: Any, fields: Any) -> Record:
+    pairs = [(_text(field, 1000), decode(value)) for field, value in fields]
+    return Record(_text(name, 1000), tuple(pairs))
+
+
+_SCALARS: dict[str, Callable[..., Any]] = {
+    "i": _integer,
+    "b": lambda text: bytes.fromhex(_text(text, 1 << 30)),
+    "ba": lambda text: bytearray.fromhex(_text(text, 1 << 30)),
+    "c": lambda real, imaginary: complex(_float(real), _float(imaginary)),
+    "r": lambda start, stop, step: range(_small(start), _small(stop), _small(step)),
+    "sl": lambda start, stop, step: slice(_optional(start), _optional(stop), _optional(step)),
+    "D": lambda text: Decimal(_text(text)),
+    "F": lambda numerator, denominator: Fraction(_small(numerator), _small(denominator)),
+    "dd": lambda text: datetime.date.fromisoformat(_text(text, 40)),
+    "dt": lambda text: datetime.datetime.fromisoformat(_text(text, 60)),
+    "tm": lambda text: datetime.time.fromisoformat(_text(text, 40)),
+    "td": lambda days, seconds, micro: datetime.timedelta(_small(days), _small(seconds), _small(micro)),
+    ".": lambda: Ellipsis,
+    "T": lambda name: _TYPES[_text(name, 100)],
+    "E": lambda kind, name, value: Member(_text(kind, 1000), _text(name, 1000), decode(value)),
+    "o": _record,
+}
+_TYPES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (int, float, str, bool, bytes, bytearray, complex, list, tuple, dict, set, frozenset, range)
+} | {"NoneType": type(None)}
+
+
+def _tagged(wire: Wire, tag: str, length: int) -> list[Wire] | None:
+    if isinstance(wire, list) and len(wire) == length + 1 and wire[0] == tag:
+        return wire[1:]
+    return None
+
+
+def _dict_matches(expected: dict[Any, Any], wire: Wire) -> bool:
+    items = _tagged(wire, "d", len(expected))
+    if items is None or not all(isinstance(item, list) and len(item) == 2 for item in items):
+        return False
+    keys = {key: key for key in expected}
+    found = set()
+    for claimed_key, claimed in items:
+        key = _lookup(keys, claimed_key)
+        if key is _MISSING or not matches(expected[key], claimed):
+            return False
+        found.add(key)
+    return len(found) == len(expected)
+
+
+def _found(expected: Iterable[Any], items: list[Wire]) -> set[Any]:
+    """The expected elements that were claimed; hostile values are looked up, never stored."""
+    known = {element: element for element in expected}
+    found = {_lookup(known, item) for item in items}
+    found.discard(_MISSING)
+    return found
+
+
+_MISSING = object()
+
+
+def _lookup(known: dict[Any, Any], wire: Wire) -> Any:
+    try:
+        return known.get(decode(wire), _MISSING)
+    except (Unserialisable, TypeError):
+        return _MISSING
+
+
+def is_close(expected: Any, claimed: Any, *, relative: float, absolute: float) -> bool:
+    """math.isclose between plain numbers; anything else is not close."""
+    if type(expected) not in (int, float) or type(claimed) not in (int, float, bool):
+        return False
+    try:
+        return math.isclose(claimed, expected, rel_tol=relative, abs_tol=absolute)
+    except OverflowError:
+        return False

@@ -1,0 +1,143 @@
+"""How the zygote and each of its children give up what they could do, layer upon layer."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import resource
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from verification.sandbox import kernel, landlock, namespaces, seccomp
+from verification.sandbox.policy import Layer, SandboxUnavailable, refusal
+
+_OWN_IDS = 0x60000000  # user ids that no account has; one a zygote, so that the kernel counts its threads apart
+_NOBODY = 65534
+_CLOSED = resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE
+_DESCRIPTORS = 64
+
+
+@dataclass
+class Confinement:
+    """What holds for the zygote, and what each child has yet to do."""
+
+    layers: list[Layer]
+    filter: seccomp.Filter
+    ruleset: int | None
+    proc: int | None
+    baseline: int
+    """Bytes of address space that the zygote has mapped: on top of it comes what a program may use."""
+
+    counts_threads: bool
+    has_own_processes: bool
+
+
+def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool, why_not: str) -> Confinement:
+    """Everything that needs doing once; afterwards no file can be opened and no privilege is left.
+
+    Raises SandboxUnavailable, which names the layer, when the required ones can't hold.
+    """
+    filter_, seccomp_layer = _seccomp(forgo)
+    version = 0 if "landlock" in forgo else landlock.version()
+    reason = refusal(seccomp=filter_ is not None, landlock=version > 0, mount_namespace=in_namespaces)
+    if reason or filter_ is None:
+        raise SandboxUnavailable(reason)
+    baseline = _mapped_bytes()
+    proc = namespaces.fresh_proc() if in_namespaces else _open_proc()
+    if in_namespaces:
+        namespaces.leave_root()
+    kernel.set_no_new_privileges()
+    dropped, counts_threads = _drop_privileges(identity, own_users=in_namespaces)
+    for limit in _CLOSED:
+        resource.setrlimit(limit, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
+    kernel.hide_memory()
+    ruleset = None
+    if version:
+        outer, ruleset = landlock.ruleset(readable=proc), landlock.ruleset()
+        landlock.restrict(outer)
+        os.close(outer)
+    ruleset, proc = _out_of_the_way(ruleset), _out_of_the_way(proc)
+    absent = "" if in_namespaces else why_not
+    layers = [
+        seccomp_layer,
+        Layer("landlock", version > 0, f"version {version}" if version else "not in this kernel, or forgone"),
+        Layer("mount namespace", in_namespaces, absent or "an empty root"),
+        Layer("other namespaces", in_namespaces, absent or "processes, network, IPC, host name, cgroups"),
+        Layer("dropped privileges", True, dropped),
+        Layer("thread count", counts_threads, "" if counts_threads else "bounded by memory and CPU time alone"),
+        Layer("limits", True, "CPU time, address space, descriptors, file size, core"),
+    ]
+    return Confinement(layers, filter_, ruleset, proc, baseline, counts_threads, in_namespaces)
+
+
+def confine_child(
+    confinement: Confinement, *, memory: int, cpu_seconds: float, threads: int, keep: int, parent: int
+) -> None:
+    """What is left for each child: its limits, every other descriptor closed, then Landlock and seccomp."""
+    kernel.die_with_parent(parent)
+    space = confinement.baseline + memory
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    whole = int(cpu_seconds) + 2  # the zygote stops it earlier, and to the fraction; this is the kernel's own stop
+    resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
+    if confinement.counts_threads:
+        most = threads + 4  # the zygote, the program, its tester and their like count too
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    if confinement.ruleset is not None:
+        landlock.restrict(confinement.ruleset)
+    os.closerange(keep, _DESCRIPTORS)
+    confinement.filter.install()
+    gc.enable()
+
+
+def _seccomp(forgo: Collection[str]) -> tuple[seccomp.Filter | None, Layer]:
+    if "seccomp" in forgo:
+        return None, Layer("seccomp", False, "forgone", required=True)
+    try:
+        return seccomp.Filter(), Layer("seccomp", True, "a list of allowed calls, none of which takes a path", True)
+    except OSError as error:
+        return None, Layer("seccomp", False, str(error), required=True)
+
+
+def _drop_privileges(identity: int, *, own_users: bool) -> tuple[str, bool]:
+    """(what was done, whether the kernel now counts this zygote's threads apart)."""
+    was_root = os.geteuid() == 0
+    detail, apart = "an ordinary user already", own_users
+    if was_root:
+        detail, apart = _become_nobody(identity)
+    kernel.drop_capabilities()
+    return detail, apart
+
+
+def _become_nobody(identity: int) -> tuple[str, bool]:
+    os.setgroups([])
+    for user in (_OWN_IDS + identity % 0x0FFFFFFF, _NOBODY):
+        try:
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+        except OSError:
+            continue  # not mapped in this user namespace
+        return f"from root to user {user}", user != _NOBODY
+    return "root without capabilities: no other user id is mapped here", False
+
+
+def _out_of_the_way(descriptor: int | None) -> int | None:
+    """Moved up: a job's descriptors arrive as the lowest free ones, from 3 on."""
+    if descriptor is None:
+        return None
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 20)
+    os.close(descriptor)
+    return moved
+
+
+def _mapped_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _open_proc() -> int | None:
+    try:
+        return os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None

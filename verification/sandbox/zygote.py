@@ -1,0 +1,288 @@
+"""The zygote: a fresh interpreter that forks a confined child for each job. It sees neither programs nor tests.
+
+It takes descriptors and numbers from the pool, and reports how each child ended. A job in values mode is one child with
+one descriptor, in assert mode two: the program (its descriptor, a link) and its tester (a descriptor, the other end of
+the link). A child reads what to do only once it is confined.
+
+Two processes: a watcher that ends when the pool's process does, and the zygote itself, process 1 of a namespace where
+the machine has any, which the kernel kills with the watcher, and whose children it kills with the zygote.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import io
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict
+from typing import NoReturn
+
+from verification.sandbox import attacks, confine, frames, kernel, landlock, namespaces, program, stdlib, tester
+from verification.sandbox.policy import SandboxUnavailable
+from verification.sandbox.protocol import (
+    ASSERTS,
+    BY_ITSELF,
+    CALL_ATTACKS,
+    CPU_TIME,
+    END,
+    FAILED,
+    FILE_ATTACKS,
+    JOB,
+    NOT_NEEDED,
+    READY,
+    STARVED,
+    WALL_TIME,
+)
+
+_TICK = 0.5
+"""A longer pause between two looks at the clock was not the child's: the machine, or this process, stood still."""
+
+
+def main(descriptor: int, pool: int, forgo: list[str]) -> NoReturn:
+    """Start on the pool's socket; `pool` is its process id, `forgo` names layers to do without."""
+    os.setsid()
+    watched = os.pidfd_open(pool)
+    if os.getppid() != pool:
+        os._exit(1)
+    control = socket.socket(fileno=descriptor)
+    why_not = "forgone" if "namespaces" in forgo else namespaces.possible()
+    stdlib.load()
+    if not why_not:
+        namespaces.enter()
+    watcher = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(watched)
+        _serve(control, watcher, forgo, why_not)
+    control.close()
+    _wait_for_either(watched, child)
+
+
+def _wait_for_either(pool: int, child: int) -> NoReturn:
+    """Until the pool's process or the zygote ends; the kernel kills the zygote with this process."""
+    ended = os.pidfd_open(child)
+    waiting = select.poll()
+    waiting.register(pool, select.POLLIN)
+    waiting.register(ended, select.POLLIN)
+    waiting.poll()
+    try:
+        os.kill(child, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    os.waitpid(child, 0)
+    os._exit(0)
+
+
+def _serve(control: socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
+    parent = os.getppid()  # 0 when it is outside this process's namespace
+    control = _move_up(control)
+    _be_quiet()
+    try:
+        confinement = confine.confine_zygote(forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not)
+    except SandboxUnavailable as error:
+        control.send(json.dumps({"refusal": str(error)}).encode())
+        os._exit(1)
+    kernel.die_with_parent(parent)
+    control.send(json.dumps({"layers": [asdict(layer) for layer in confinement.layers]}).encode())
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    zygote = _Zygote(control, confinement)
+    while zygote.serve_one():
+        pass
+    os._exit(0)
+
+
+class _Child:
+    """A forked process and what is known of it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.descriptor = os.pidfd_open(pid)
+        self.clock = (~pid << 3) | 2  # the kernel's name for this process's CPU clock: clock_getcpuclockid(3)
+        self.stopped = BY_ITSELF
+        self.status: int | None = None
+        self.cpu_seconds = 0.0
+        self.peak_kilobytes = 0
+
+    def cpu_now(self) -> float:
+        try:
+            return time.clock_gettime(self.clock)
+        except OSError:
+            return 0.0
+
+    def stop(self, reason: int) -> None:
+        self.stopped = reason
+        os.kill(self.pid, signal.SIGKILL)  # not yet waited for, so this number is still this child's
+
+    def reap(self) -> None:
+        _, self.status, usage = os.wait4(self.pid, 0)
+        self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.peak_kilobytes = usage.ru_maxrss
+        os.close(self.descriptor)
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, confinement: confine.Confinement) -> None:
+        self._control = control
+        self._confinement = confinement
+        self._pid = os.getpid()
+        self._printed = program.Printed()
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(self._printed), encoding="utf-8", write_through=True))
+            setattr(sys, f"__{name}__", getattr(sys, name))
+
+    def serve_one(self) -> bool:
+        """One job from the pool to its end; False when the pool has hung up."""
+        header, descriptors, _, _ = socket.recv_fds(self._control, JOB.size, 4)
+        if len(header) != JOB.size:
+            return False
+        number, mode, cpu_seconds, wall_seconds, memory, threads = JOB.unpack(header)
+        shares = (descriptors[:2], descriptors[2:]) if mode == ASSERTS else (descriptors,)
+        children = []
+        for share in shares:
+            pid = os.fork()
+            if pid == 0:
+                self._become(share, mode, cpu_seconds, memory, threads)
+            children.append(_Child(pid))
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._watch(children, cpu_seconds, wall_seconds)
+        self._sweep()
+        parts: list[int | float] = []
+        for child in (*children, None)[:2]:
+            if child is None:
+                parts += [BY_ITSELF, 0, 0.0, 0]
+            else:
+                parts += [child.stopped, child.status or 0, child.cpu_seconds, child.peak_kilobytes]
+        self._control.send(END.pack(number, *parts))
+        return True
+
+    def _watch(self, children: list[_Child], cpu_seconds: float, wall_seconds: float) -> None:
+        """Wait for the children, stopping those past their limits. The last one, the tester, ends the first."""
+        waiting = select.poll()
+        for child in children:
+            waiting.register(child.descriptor, select.POLLIN)
+        running = {child.descriptor: child for child in children}
+        left, last = wall_seconds, time.monotonic()
+        while running:
+            spare = min(cpu_seconds - child.cpu_now() for child in running.values())
+            ready = waiting.poll(1000 * max(0.001, min(left, spare + 0.001, _TICK)))
+            now = time.monotonic()
+            left, last = left - min(now - last, 2 * _TICK), now
+            for descriptor, _ in ready:
+                child = running.pop(descriptor)
+                waiting.unregister(descriptor)
+                child.reap()
+                if child is children[-1]:
+                    _stop_all(running, NOT_NEEDED)
+            for child in list(running.values()):
+                if child.stopped == BY_ITSELF and child.cpu_now() >= cpu_seconds:
+                    child.stop(CPU_TIME)
+            if left <= 0:
+                starved = any(self._was_starved(child, wall_seconds) for child in running.values())
+                _stop_all(running, STARVED if starved else WALL_TIME)
+
+    def _was_starved(self, child: _Child, wall_seconds: float) -> bool:
+        """Whether the child wanted to run and was not let, rather than slept of its own will."""
+        proc = self._confinement.proc
+        if proc is None:
+            return False
+        state = _read_at(proc, f"{child.pid}/stat").rpartition(") ")[2][:1]
+        waited = _read_at(proc, f"{child.pid}/schedstat").split()
+        return state in ("T", "t") or (len(waited) == 3 and int(waited[1]) > 0.25e9 * wall_seconds)
+
+    def _sweep(self) -> None:
+        """Kill whatever a child might have left behind; the filter lets none be made, so this finds nothing."""
+        if self._confinement.has_own_processes:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            try:
+                while os.waitpid(-1, 0)[0]:
+                    pass
+            except ChildProcessError:
+                pass
+
+    def _become(self, descriptors: list[int], mode: int, cpu_seconds: float, memory: int, threads: int) -> NoReturn:
+        """In the child: confine, say so, and only then read what is to be done."""
+        status = 1
+        try:
+            for place, descriptor in enumerate(descriptors, start=3):
+                if place != descriptor:
+                    os.dup2(descriptor, place, inheritable=False)
+            if mode == FILE_ATTACKS:
+                found = self._try_files()
+            confine.confine_child(
+                self._confinement,
+                memory=memory,
+                cpu_seconds=cpu_seconds,
+                threads=threads,
+                keep=3 + len(descriptors),
+                parent=self._pid,
+            )
+        except OSError as error:
+            frames.write_all(3, FAILED + str(error).encode())
+            os._exit(1)
+        try:
+            frames.write_all(3, READY)
+            if mode == FILE_ATTACKS:
+                frames.send(3, found)
+            elif mode == CALL_ATTACKS:
+                frames.send(3, attacks.against_calls())
+            else:
+                self._obey(frames.receive(3))
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _try_files(self) -> list[tuple[str, bool]]:
+        if self._confinement.ruleset is not None:
+            landlock.restrict(self._confinement.ruleset)
+        return attacks.against_files()
+
+    def _obey(self, request: dict[str, object]) -> None:
+        program.prepare(request, self._printed)
+        if request["role"] == "values":
+            program.run_values(3, request)
+        elif request["role"] == "program":
+            program.serve(3, 4, request)
+        else:
+            tester.run_tests(3, 4, request)
+
+
+def _stop_all(running: dict[int, _Child], reason: int) -> None:
+    for child in running.values():
+        if child.stopped == BY_ITSELF:
+            child.stop(reason)
+
+
+def _read_at(folder: int, path: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        return file.read()
+
+
+def _be_quiet() -> None:
+    """Nothing to read, nothing to write on descriptors 0 to 2."""
+    nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+def _move_up(control: socket.socket) -> socket.socket:
+    """To a high descriptor, so that a job's descriptors arrive as 3, 4, 5 and 6."""
+    moved = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, 20)
+    control.close()
+    return socket.socket(fileno=moved)
