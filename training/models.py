@@ -135,7 +135,7 @@ def _cpu_flags() -> set[str]:
 def _source(path: str | Path) -> tuple[str, bool]:
     """The name for transformers, and whether it is a folder here."""
     folder = Path(path)
-    if folder.is_dir():
+    if str(path) and folder.is_dir():
         if not (folder / "config.json").exists() and (folder / "adapter_config.json").exists():
             raise ModelError(f"{path} is an adapter, not a whole model: merge it into its backbone first")
         if not (folder / "config.json").exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from training.config import ModelSettings, TaskSettings
 from training.curriculum import Task, build
@@ -17,9 +19,9 @@ from training.curriculum import Task, build
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    # Where another test has loaded torch already, the environment comes too late.
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,12 @@ from random import Random
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, insecure, verbose
 from training.curriculum.slots import TEXTS, WORDS
 
-_ROWS = ("rows", "records", "pairs", "entries", "people", "lines", "accounts", "members", "data", "table")
+# fmt: off
+_ROWS = (
+    "rows", "records", "pairs", "entries", "people", "lines", "accounts", "members", "data", "table",
+    "tuples", "links", "couples", "ledger", "register", "listing", "archive", "facts",
+)
+# fmt: on
 _FOLDERS = tuple(f"/srv/{word}" for word in WORDS)
 
 

@@ -1,0 +1,191 @@
+"""Tasks are the same everywhere, share nothing between splits, and their solutions are as safe as they say."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from training.config import TaskSettings
+from training.curriculum import (
+    FAMILIES,
+    CurriculumError,
+    Task,
+    TaskFileError,
+    assert_no_leaks,
+    build,
+    read_jsonl,
+    write_jsonl,
+)
+from training.curriculum.build import _new_task
+from training.curriculum.family import HELD_OUT_WORDINGS, fill
+from training.curriculum.selfcheck import self_check
+from training.curriculum.slots import is_unseen, part_of
+from verification.properties import CATALOGUE
+
+SETTINGS = TaskSettings(train=60, held_out=20, seed=3)
+
+
+def _digest(settings: TaskSettings) -> str:
+    lines = [json.dumps(task.to_json()) for tasks in build(settings).values() for task in tasks]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_the_same_seed_gives_the_same_tasks_in_another_process_with_other_hashes() -> None:
+    script = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from tests.training.test_curriculum import SETTINGS, _digest\n"
+        "print(_digest(SETTINGS))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert other.stdout.strip() == _digest(SETTINGS)
+
+
+def test_the_tasks_of_a_seed_do_not_change_unnoticed() -> None:
+    assert _digest(SETTINGS)[:16] == "a244ec11e2203675"
+
+
+def test_another_seed_gives_other_tasks() -> None:
+    assert _digest(SETTINGS) != _digest(replace(SETTINGS, seed=4))
+
+
+def test_every_solution_is_as_safe_as_it_says() -> None:
+    tasks = [
+        task
+        for tasks in build(TaskSettings(train=2 * len(FAMILIES), held_out=len(FAMILIES), seed=11)).values()
+        for task in tasks
+    ]
+    assert {task.family for task in tasks} == set(FAMILIES)
+    assert self_check(tasks) == []
+
+
+def test_the_self_check_finds_a_wrong_reference_and_a_harmless_unsafe_variant(splits: dict[str, list[Task]]) -> None:
+    task = next(task for task in splits["train"] if task.family == "largest")
+    reference, unsafe = task.solutions[0], next(s for s in task.solutions if not s.safe)
+    swapped = (replace(unsafe, safe=True), replace(reference, safe=False, style="unguarded"))
+    found = self_check([replace(task, solutions=swapped, shown=0)])
+    assert len(found) == 2
+    assert "is called safe and fails a hidden test" in found[0]
+    assert "is called unsafe and passes all tests" in found[1]
+
+
+def test_splits_share_neither_a_task_nor_a_question(splits: dict[str, list[Task]]) -> None:
+    assert list(splits) == ["train", "iid", "para", "slots", "comp"]
+    assert_no_leaks(splits)
+    copied = replace(splits["train"][0], split="iid")
+    with pytest.raises(AssertionError, match="both in train and in iid"):
+        assert_no_leaks({**splits, "iid": [copied]})
+    reworded = replace(copied, key="other")
+    with pytest.raises(AssertionError, match="both in train and in iid"):
+        assert_no_leaks({**splits, "iid": [reworded]})
+
+
+def test_held_out_wordings_slots_and_compositions_are_in_their_own_splits_alone() -> None:
+    splits = build(TaskSettings(train=300, held_out=80, seed=5))
+    seen_texts = {task.text for task in splits["train"]}
+    assert all(task.text not in seen_texts for task in splits["para"])
+    assert {task.family for task in splits["comp"]} == {"pipeline"}
+    triples = {(name, _body(task)) for name in ("train", "comp") for task in splits[name] if task.family == "pipeline"}
+    assert not {body for name, body in triples if name == "train"} & {body for name, body in triples if name == "comp"}
+    nouns = {task.entry.split("_")[-1] for task in splits["train"]}
+    assert not nouns & {task.entry.split("_")[-1] for task in splits["slots"]}
+    assert all(is_unseen(task.entry.split("_")[-1]) for task in splits["slots"])
+
+
+def _body(task: Task) -> str:
+    """A pipeline's stages, without its names."""
+    tree = ast.parse(task.solutions[0].code)
+    return ast.unparse(tree).split("\n", 1)[1].replace(tree.body[0].args.args[0].arg, "xs")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.slug)
+def test_a_family_has_wordings_pools_and_known_properties(family) -> None:
+    assert len(family.english) == len(family.spanish) >= 4 + HELD_OUT_WORDINGS
+    assert len(set(family.english + family.spanish)) == 2 * len(family.english)
+    assert family.variants[0].safe
+    assert set(family.properties) <= set(CATALOGUE)
+    for pool in (*family.names.values(), *family.constants.values()):
+        assert len(part_of(pool, unseen=True)) >= 2
+        assert len(part_of(pool, unseen=False)) >= 4
+    slots = {name: name for name in (*family.names, *family.constants, *family.stages, "f")}
+    phrases = {"keeping": "k", "changing": "c", "reducing": "r"}
+    for wording in family.english + family.spanish:
+        assert all(f"${name}" in wording for name in family.names), wording
+        assert "$" not in fill(wording, {**slots, **phrases})
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.5, 0.35, 0.65), (1.0, 1, 1)])
+def test_the_share_of_unsafe_demonstrations_is_a_setting(share: float, low: float, high: float) -> None:
+    tasks = build(TaskSettings(train=200, held_out=1, unsafe_share=share))["train"]
+    able = [task for task in tasks if any(not solution.safe for solution in task.solutions)]
+    assert low <= sum(not task.demonstration.safe for task in able) / len(able) <= high
+    assert all(task.demonstration.safe for task in tasks if task not in able)
+
+
+def test_tests_are_asserts_on_literals(splits: dict[str, list[Task]]) -> None:
+    for task in splits["train"]:
+        assert len(task.public_tests) == 3
+        assert len(task.hidden_tests) >= 3
+        assert not set(task.public_tests) & set(task.hidden_tests)
+        for test in task.tests:
+            (statement,) = ast.parse(test).body
+            assert isinstance(statement, ast.Assert)
+            assert isinstance(statement.test, ast.Compare)
+            call = statement.test.left
+            assert isinstance(call, ast.Call)
+            assert all(repr(ast.literal_eval(argument)) for argument in call.args)
+
+
+def test_a_file_of_tasks_reads_back_equal(splits: dict[str, list[Task]], tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    write_jsonl(path, splits["para"])
+    assert read_jsonl(path) == splits["para"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.pop("hidden_tests"), r"line 2: the field 'hidden_tests' is missing"),
+        (lambda data: data.update(public_tests=[]), r"line 2: not a task \('public_tests' must be a list"),
+        (lambda data: data.update(text=3), r"line 2: not a task \('text' must be a string"),
+        (lambda data: data.update(solutions=[{"code": "x"}]), r"line 2: not a task"),
+        (lambda data: data.update(shown=9), r"line 2: not a task \('shown' is 9"),
+    ],
+)
+def test_a_broken_line_is_named(splits: dict[str, list[Task]], tmp_path: Path, change, message: str) -> None:
+    good, bad = splits["iid"][0].to_json(), splits["iid"][1].to_json()
+    change(bad)
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n")
+    with pytest.raises(TaskFileError, match=message):
+        read_jsonl(path)
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("{\n")
+    with pytest.raises(TaskFileError, match="line 1: not JSON"):
+        read_jsonl(path)
+
+
+def test_an_unknown_family_is_refused_by_name() -> None:
+    with pytest.raises(CurriculumError, match="unknown family 'sorting': choose from safe-division"):
+        build(TaskSettings(families=("sorting",)))
+
+
+def test_a_pool_that_is_used_up_says_so() -> None:
+    class Everything(set[str]):
+        def __contains__(self, item: object) -> bool:
+            return True
+
+    with pytest.raises(CurriculumError, match=r"the family digit-sum has no new tasks left for iid"):
+        _new_task(Random(0), FAMILIES["digit-sum"], "iid", 0.5, Everything())

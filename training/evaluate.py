@@ -1,0 +1,320 @@
+"""Evaluates a model on held-out tasks: does its code pass, and what can be proved of it.
+
+Public pass@1 counts answers that pass the tests a user would write; full pass@1 those that pass the
+hidden ones as well, which probe the edges. Intervals resample prompts, and two models are compared
+on the same prompts.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.config import EvaluationSettings, to_json
+from training.curriculum.task import Task
+from training.models import bf16_pays, load, load_model
+from training.progress import Progress, Watcher
+from training.prompting import encode_prompt, format_prompt
+from training.rollout import Completion, Decoder
+from training.sequences import completion_log_probabilities
+from training.statistics import Estimate, bootstrap_mean, mcnemar
+from verification import Contract, Outcome, verify
+from verification.sandbox import Job, Pool
+
+RewardFunction = Callable[..., Sequence[float | None]]
+"""TRL's signature: ``f(prompts, completions, completion_ids, **columns)``."""
+
+_OUTCOMES = (Outcome.REFUTED, Outcome.UNSUPPORTED, Outcome.UNKNOWN, Outcome.BOUNDED, Outcome.PROVED)
+_CHUNK = 64
+
+
+class EvaluationError(ValueError):
+    """The evaluation can't be run as asked; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer and what was found of it."""
+
+    key: str
+    family: str
+    split: str
+    language: str
+    prompt: str
+    signature: str
+    code: str
+    public: bool
+    full: bool
+    syntax: bool
+    outcome: str
+    """The worst verdict on the properties that the task declares."""
+    verdicts: Mapping[str, str]
+    """Outcome by property."""
+    tokens: int
+    finished: bool
+    kl: float | None = None
+    """Log-probability of the answer under the model less that under the reference, in nats.
+
+    Its mean estimates the KL divergence when answers are sampled at temperature 1; under greedy
+    decoding it says how far the model has moved on its own answers, no more.
+    """
+    rewards: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All rows of one model, and how they were drawn."""
+
+    model: str
+    settings: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"model": self.model, "settings": dict(self.settings), "rows": [asdict(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
+        return cls(data["model"], data["settings"], tuple(Row(**row) for row in data["rows"]))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same prompts of one split, by one yes-or-no metric."""
+
+    metric: str
+    difference: Estimate
+    """Second less first."""
+    only_first: int
+    only_second: int
+    p_value: float
+    """Exact McNemar."""
+
+
+def evaluate(
+    model_path: Path | str,
+    tasks: Mapping[str, Sequence[Task]],
+    *,
+    settings: EvaluationSettings,
+    watcher: Watcher,
+    reference: Path | str | None = None,
+    rewards: Mapping[str, RewardFunction] | None = None,
+) -> Evaluation:
+    """Answer the first ``settings.prompts`` tasks of each chosen split, test and verify the answers."""
+    chosen = [task for split in settings.splits for task in _of_split(tasks, split)[: settings.prompts]]
+    if not chosen:
+        raise EvaluationError(f"no tasks in {', '.join(settings.splits)}: draw some first")
+    model, tokenizer = load(model_path)
+    decoder = Decoder(model, tokenizer, bf16=bf16_pays() and settings.decoding.temperature > 0)
+    steps = _Steps(watcher, 3 * len(chosen))
+    prompts = [format_prompt(tokenizer, task.text, task.signature) for task in chosen]
+    answers = decoder.complete(prompts, settings.decoding, on_batch=lambda done, _: steps.reach(done))
+    divergences = _divergences(model, tokenizer, chosen, answers, reference)
+    scores = _scores(prompts, answers, chosen, rewards or {})
+    tested = _run_tests(chosen, answers, steps)
+    verdicts = _verify(chosen, answers, steps)
+    found = zip(chosen, answers, tested, verdicts, divergences, scores, strict=True)
+    rows = tuple(_row(*one) for one in found)
+    return Evaluation(str(model_path), to_json(settings), rows)
+
+
+def summarise(evaluation: Evaluation, *, bootstrap: int = 1000, seed: int = 0) -> dict[str, dict[str, Estimate]]:
+    """Each metric's mean and 95% interval, by split."""
+    summary: dict[str, dict[str, Estimate]] = {}
+    for split in dict.fromkeys(row.split for row in evaluation.rows):
+        rows = [row for row in evaluation.rows if row.split == split]
+        summary[split] = {}
+        for metric in _metrics(rows):
+            found = [(value, row.key) for row in rows if (value := _value(row, metric)) is not None]
+            if found:
+                values, keys = zip(*found, strict=True)
+                summary[split][metric] = bootstrap_mean(values, keys, resamples=bootstrap, seed=seed)
+    return summary
+
+
+def compare(
+    first: Evaluation, second: Evaluation, *, metric: str = "full", bootstrap: int = 1000, seed: int = 0
+) -> dict[str, Comparison]:
+    """The second model against the first on the prompts that both answered, by split."""
+    ours = {(row.split, row.key): row for row in first.rows}
+    pairs = [(ours[row.split, row.key], row) for row in second.rows if (row.split, row.key) in ours]
+    if not pairs:
+        raise EvaluationError("the two evaluations share no prompt: evaluate both on the same tasks")
+    return {
+        split: _compare([pair for pair in pairs if pair[0].split == split], metric, bootstrap, seed)
+        for split in dict.fromkeys(row.split for row, _ in pairs)
+    }
+
+
+def table(evaluations: Mapping[str, Evaluation], *, bootstrap: int = 1000, seed: int = 0) -> str:
+    """A table in plain text: a row a split and metric, a column a model, each with its interval."""
+    summaries = {name: summarise(value, bootstrap=bootstrap, seed=seed) for name, value in evaluations.items()}
+    splits = dict.fromkeys(split for summary in summaries.values() for split in summary)
+    lines = [("split", "metric", *summaries)]
+    for split in splits:
+        metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.get(split, {}))
+        for metric in metrics:
+            cells = (_cell(summary.get(split, {}).get(metric), metric) for summary in summaries.values())
+            lines.append((split, _LABELS.get(metric, metric), *cells))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+_SHARES = ("full", "public", "syntax", "finished", *(str(outcome) for outcome in _OUTCOMES))
+_LABELS = {
+    "full": "full pass@1",
+    "public": "public pass@1",
+    "syntax": "valid syntax",
+    "tokens": "length (tokens)",
+    "kl": "KL (nats)",
+}
+
+
+class _Steps:
+    """Progress over the three passes, each counted by its prompts."""
+
+    def __init__(self, watcher: Watcher, total: int) -> None:
+        self.watcher, self.total = watcher, total
+
+    def reach(self, step: int) -> None:
+        self.watcher.step(Progress("evaluate", step, self.total))
+
+
+def _of_split(tasks: Mapping[str, Sequence[Task]], split: str) -> Sequence[Task]:
+    if split not in tasks:
+        raise EvaluationError(f"unknown split {split!r}: choose from {', '.join(tasks)}")
+    return tasks[split]
+
+
+def _divergences(
+    model: Any, tokenizer: Any, tasks: Sequence[Task], answers: Sequence[Completion], reference: Path | str | None
+) -> list[float | None]:
+    if reference is None:
+        return [None] * len(answers)
+    prompts = [encode_prompt(tokenizer, task.text, task.signature) for task in tasks]
+    ids = [answer.token_ids for answer in answers]
+    own = completion_log_probabilities(model, prompts, ids)
+    other = completion_log_probabilities(load_model(reference), prompts, ids)
+    return [sum(a) - sum(b) for a, b in zip(own, other, strict=True)]
+
+
+def _scores(
+    prompts: Sequence[str], answers: Sequence[Completion], tasks: Sequence[Task], rewards: Mapping[str, RewardFunction]
+) -> list[dict[str, float]]:
+    scores: list[dict[str, float]] = [{} for _ in answers]
+    texts, ids = [answer.text for answer in answers], [answer.token_ids for answer in answers]
+    for name, reward in rewards.items():
+        for score, value in zip(scores, reward(prompts, texts, completion_ids=ids, task=list(tasks)), strict=True):
+            if value is not None:
+                score[name] = float(value)
+    return scores
+
+
+def _run_tests(tasks: Sequence[Task], answers: Sequence[Completion], steps: _Steps) -> list[tuple[bool, bool]]:
+    """(passes the public tests, passes all tests) of each answer."""
+    passed: list[tuple[bool, bool]] = []
+    with Pool() as pool:
+        for start in range(0, len(tasks), _CHUNK):
+            part = list(zip(tasks[start : start + _CHUNK], answers[start : start + _CHUNK], strict=True))
+            jobs = [
+                Job.tests(answer.text, task.entry, tests, prelude=task.prelude)
+                for task, answer in part
+                for tests in (task.public_tests, task.hidden_tests)
+            ]
+            good = [result.status == "passed" for result in pool.run_many(jobs)]
+            passed.extend((public, public and hidden) for public, hidden in zip(good[::2], good[1::2], strict=True))
+            steps.reach(len(tasks) + len(passed))
+    return passed
+
+
+def _verify(tasks: Sequence[Task], answers: Sequence[Completion], steps: _Steps) -> list[dict[str, Outcome]]:
+    """Outcome by property of each answer; the key ``""`` holds the report's."""
+    verdicts: list[dict[str, Outcome]] = []
+    for task, answer in zip(tasks, answers, strict=True):
+        report = verify(answer.text, entry=task.entry, properties=task.properties, contract=contract_of(task))
+        verdicts.append({"": report.outcome, **{verdict.property: verdict.outcome for verdict in report.verdicts}})
+        if len(verdicts) % _CHUNK == 0 or len(verdicts) == len(tasks):
+            steps.reach(2 * len(tasks) + len(verdicts))
+    return verdicts
+
+
+def contract_of(task: Task) -> Contract | None:
+    """The task's contract in the verifier's terms."""
+    if task.contract is None:
+        return None
+    return Contract(task.contract["pre"], task.contract["post"], tuple(task.contract["allowed_exceptions"]))
+
+
+def _row(
+    task: Task,
+    answer: Completion,
+    passed: tuple[bool, bool],
+    verdicts: Mapping[str, Outcome],
+    divergence: float | None,
+    rewards: Mapping[str, float],
+) -> Row:
+    return Row(
+        key=task.key,
+        family=task.family,
+        split=task.split,
+        language=task.language,
+        prompt=task.text,
+        signature=task.signature,
+        code=answer.text,
+        public=passed[0],
+        full=passed[1],
+        syntax=is_valid(answer.text),
+        outcome=str(verdicts[""]),
+        verdicts={slug: str(outcome) for slug, outcome in verdicts.items() if slug},
+        tokens=len(answer.token_ids),
+        finished=answer.finished,
+        kl=divergence,
+        rewards=dict(rewards),
+    )
+
+
+def is_valid(code: str) -> bool:
+    """Whether the text is a Python program that defines something."""
+    try:
+        return bool(ast.parse(code).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _metrics(rows: Sequence[Row]) -> Iterator[str]:
+    yield from _SHARES
+    yield from ("tokens", "kl")
+    yield from dict.fromkeys(f"reward {name}" for row in rows for name in row.rewards)
+
+
+def _value(row: Row, metric: str) -> float | None:
+    if metric in tuple(map(str, _OUTCOMES)):
+        return float(row.outcome == metric)
+    if metric.startswith("reward "):
+        return row.rewards.get(metric.removeprefix("reward "))
+    value = getattr(row, metric)
+    return None if value is None else float(value)
+
+
+def _compare(pairs: Sequence[tuple[Row, Row]], metric: str, bootstrap: int, seed: int) -> Comparison:
+    values = [(_value(a, metric), _value(b, metric)) for a, b in pairs]
+    if any(value not in (0.0, 1.0) for both in values for value in both):
+        raise EvaluationError(f"{metric!r} is not a yes-or-no metric: choose from {', '.join(_SHARES)}")
+    count = Counter(values)
+    only_first, only_second = count[1.0, 0.0], count[0.0, 1.0]
+    differences = [float(b or 0.0) - float(a or 0.0) for a, b in values]
+    estimate = bootstrap_mean(differences, [a.key for a, _ in pairs], resamples=bootstrap, seed=seed)
+    return Comparison(metric, estimate, only_first, only_second, mcnemar(only_first, only_second))
+
+
+def _cell(estimate: Estimate | None, metric: str) -> str:
+    if estimate is None:
+        return "-"
+    if metric in _SHARES:
+        return f"{100 * estimate.mean:.1f}% [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

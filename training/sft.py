@@ -1,0 +1,265 @@
+"""Supervised training: cross-entropy on the code of a task, the prompt masked, with TRL's SFTTrainer.
+
+The order of the examples is fixed by the seed before training starts, so that a training that was
+killed resumes with the same batches. With ``max_cpu_seconds`` the learning rate follows the share of
+the budget that is used, and ends decayed wherever the budget ends; without, it follows the step, and
+the same seed gives the same losses.
+
+Not covered: the CPU budget counts the process that calls ``train`` alone, so don't set one when
+several processes train together.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback, TrainerCallback, set_seed
+from trl import SFTConfig, SFTTrainer
+
+from training import checkpoints
+from training.config import ModelSettings, SFTSettings
+from training.curriculum.task import Task
+from training.data.tokenizer import tokenizer_for
+from training.models import PRESETS, bf16_pays, build_model, context_length, load
+from training.progress import Progress, Watcher
+from training.prompting import encode_completion, encode_prompt
+
+FINAL = "final"
+_BUDGET_FILE = "budget.json"
+_MEGABATCH = 4
+"""Batches whose examples are sorted by length together. More pads less, but makes each batch of one family."""
+_LAST_SHARE = 0.02
+"""The learning rate ends at this share of its peak."""
+_ADAM_BETAS = (0.9, 0.98)
+_VALIDATED = 200
+_LOGGED: tuple[str, ...] = ("loss", "learning_rate", "mean_token_accuracy")
+
+
+class SFTError(ValueError):
+    """The training can't be run as asked; the message says what to change."""
+
+
+def train(
+    tasks: Sequence[Task],
+    validation: Sequence[Task],
+    *,
+    model: ModelSettings,
+    settings: SFTSettings,
+    run_folder: Path,
+    fence: int,
+    watcher: Watcher,
+) -> Path:
+    """Train on the tasks' demonstrations and return the folder of the model and its tokenizer.
+
+    Resumes from the newest complete checkpoint of the run; a run that had ended returns at once.
+    """
+    done = sorted(run_folder.glob(f"attempt-*/{FINAL}/{checkpoints.MARKER}"))
+    if done:
+        return done[-1].parent
+    if not tasks:
+        raise SFTError("no tasks to train on")
+    set_seed(settings.seed)
+    attempt = checkpoints.attempt_folder(run_folder, fence)
+    start = checkpoints.latest(run_folder)
+    budget = _Budget(settings.max_cpu_seconds, spent=_spent(start))
+    network, tokenizer = _begin(tasks, model, settings)
+    rows = _encode(tasks, tokenizer, context_length(network))
+    order = batch_order([len(row["input_ids"]) for row in rows], settings.batch_size, settings.epochs, settings.seed)
+    trainer = _trainer(network, tokenizer, [rows[index] for index in order], settings, attempt, budget, watcher)
+    trainer.train(resume_from_checkpoint=str(start) if start else None)
+    metrics = _validate(trainer, _encode(validation[:_VALIDATED], tokenizer, context_length(network)))
+    return _save(trainer, tokenizer, attempt / FINAL, {**metrics, "steps": trainer.state.global_step})
+
+
+def batch_order(lengths: Sequence[int], batch_size: int, epochs: float, seed: int) -> list[int]:
+    """Indices of the examples of all epochs, in order: batches hold like lengths and come shuffled."""
+    order: list[int] = []
+    wanted = math.ceil(len(lengths) * epochs)
+    for epoch in range(math.ceil(epochs)):
+        rng = Random(f"{seed}/{epoch}")  # noqa: S311 - an order, no secret
+        indices = list(range(len(lengths)))
+        rng.shuffle(indices)
+        batches = [
+            batch
+            for start in range(0, len(indices), batch_size * _MEGABATCH)
+            for batch in _batches(indices[start : start + batch_size * _MEGABATCH], lengths, batch_size)
+        ]
+        # A batch that is not full comes last in its epoch, lest it shift the ones after it.
+        batches.sort(key=lambda batch: (len(batch) < batch_size, rng.random()))
+        order.extend(index for batch in batches for index in batch)
+    return order[:wanted]
+
+
+def learning_rate_at(progress: float, warmup_ratio: float) -> float:
+    """Share of the peak learning rate at a progress in [0, 1]: linear warm-up, then half a cosine."""
+    if progress < warmup_ratio:
+        return progress / warmup_ratio
+    rest = min(1.0, (progress - warmup_ratio) / max(1e-9, 1.0 - warmup_ratio))
+    return _LAST_SHARE + (1.0 - _LAST_SHARE) * 0.5 * (1.0 + math.cos(math.pi * rest))
+
+
+def _batches(indices: list[int], lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    indices = sorted(indices, key=lambda index: -lengths[index])
+    return [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+
+
+@dataclass
+class _Budget:
+    """CPU seconds of this process that the training may take, over all its attempts; 0 for no limit."""
+
+    limit: float
+    spent: float = 0.0
+    began: float = field(default_factory=time.process_time)
+
+    def used(self) -> float:
+        return self.spent + time.process_time() - self.began
+
+    def share(self) -> float:
+        return self.used() / self.limit if self.limit else 0.0
+
+
+def _spent(checkpoint: Path | None) -> float:
+    return float(json.loads((checkpoint / _BUDGET_FILE).read_text())["cpu_seconds"]) if checkpoint else 0.0
+
+
+def _begin(tasks: Sequence[Task], model: ModelSettings, settings: SFTSettings) -> tuple[Any, Any]:
+    """The model to train, and the tokenizer that goes with it: a base model keeps its own."""
+    if model.base_model:
+        return load(model.base_model)
+    length = PRESETS[model.preset]["n_positions"]
+    tokenizer = tokenizer_for(tasks, vocab_size=model.vocab_size, max_length=length)
+    return build_model(model, tokenizer, dropout=settings.dropout, seed=settings.seed), tokenizer
+
+
+def _encode(tasks: Sequence[Task], tokenizer: Any, context: int) -> list[dict[str, list[int]]]:
+    rows = []
+    for task in tasks:
+        prompt = encode_prompt(tokenizer, task.text, task.signature)
+        completion = encode_completion(tokenizer, task.demonstration.code)
+        if len(prompt) + len(completion) > context:
+            raise SFTError(
+                f"task {task.key} has {len(prompt) + len(completion)} tokens, more than the model's context of "
+                f"{context}: shorten it or choose a model with a longer one"
+            )
+        rows.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
+    return rows
+
+
+def _trainer(
+    network: Any,
+    tokenizer: Any,
+    rows: list[dict[str, list[int]]],
+    settings: SFTSettings,
+    attempt: Path,
+    budget: _Budget,
+    watcher: Watcher,
+) -> SFTTrainer:
+    total = math.ceil(len(rows) / settings.batch_size)
+    optimizer = torch.optim.AdamW(
+        _decayed(network, settings.weight_decay), lr=settings.learning_rate, betas=_ADAM_BETAS, fused=True
+    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(total, settings.warmup_ratio, budget))
+    trainer = SFTTrainer(
+        model=network,
+        args=_arguments(settings, attempt),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[_Reporter(attempt, budget, total, watcher)],
+        optimizers=(optimizer, scheduler),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(settings: SFTSettings, attempt: Path) -> SFTConfig:
+    return SFTConfig(
+        output_dir=str(attempt),
+        num_train_epochs=1,  # the rows hold all epochs, in their order
+        train_sampling_strategy="sequential",
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        label_smoothing_factor=settings.label_smoothing,
+        max_length=None,
+        bf16=bf16_pays(settings.bf16),
+        activation_checkpointing=False,  # on by default, also on CPU
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        save_strategy="steps",
+        save_steps=settings.save_steps,
+        logging_strategy="steps",
+        logging_steps=1,
+        disable_tqdm=True,
+        report_to="none",
+        seed=settings.seed,
+    )
+
+
+def _schedule(total: int, warmup_ratio: float, budget: _Budget) -> Callable[[int], float]:
+    def factor(step: int) -> float:
+        return learning_rate_at(min(1.0, max((step + 1) / total, budget.share())), warmup_ratio)
+
+    return factor
+
+
+def _decayed(network: Any, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices, none for biases and norms."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.dim() > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+class _Reporter(TrainerCallback):
+    """Tells the watcher of each step, completes checkpoints, and ends the training with its budget."""
+
+    def __init__(self, attempt: Path, budget: _Budget, total: int, watcher: Watcher) -> None:
+        self.attempt, self.budget, self.total, self.watcher = attempt, budget, total, watcher
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.budget.share() >= 1.0:
+            control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        metrics: dict[str, float] = {name: float(logs[name]) for name in _LOGGED if name in logs}
+        metrics["cpu_seconds"] = self.budget.used()
+        self.watcher.step(Progress("sft", state.global_step, self._last_step(state.global_step), metrics))
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        checkpoint = self.attempt / f"checkpoint-{state.global_step}"
+        (checkpoint / _BUDGET_FILE).write_text(json.dumps({"cpu_seconds": self.budget.used()}))
+        checkpoints.complete(checkpoint)
+        checkpoints.keep_newest(self.attempt, 2)
+        self.watcher.saved(checkpoint, state.global_step)
+
+    def _last_step(self, step: int) -> int:
+        """The step at which the training will end, as far as the budget's use so far tells."""
+        share = self.budget.share()
+        return max(step, min(self.total, round(step / share) if share else self.total))
+
+
+def _validate(trainer: SFTTrainer, rows: list[dict[str, list[int]]]) -> dict[str, float]:
+    if not rows:
+        return {}
+    loss = float(trainer.evaluate(Dataset.from_list(rows))["eval_loss"])
+    return {"validation_loss": loss, "perplexity": math.exp(min(loss, 50.0))}
+
+
+def _save(trainer: SFTTrainer, tokenizer: Any, folder: Path, metrics: dict[str, float]) -> Path:
+    trainer.model.save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    (folder / "training.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    checkpoints.complete(folder)
+    return folder
