@@ -1,0 +1,68 @@
+"""What can be asked of the verifier: a contract and deterministic limits (standard library only)."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a caller promises and expects, as Python expressions over the arguments and `result`."""
+
+    pre: str | None = None
+    """Over the arguments; inputs for which it is false, or raises, are left out."""
+
+    post: str | None = None
+    """Over the arguments, as they are when the function returns, and ``result``."""
+
+    allowed_exceptions: tuple[str, ...] = ()
+    """Builtin exceptions that may escape; they then break no property."""
+
+    def __post_init__(self) -> None:
+        for side in (self.pre, self.post):
+            if side is not None:
+                _check_expression(side)
+        for name in self.allowed_exceptions:
+            kind = getattr(builtins, name, None)
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise ValueError(f"{name!r} is not a builtin exception: allow ValueError, KeyError and the like")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budgets that count work, never time, so that a verdict is the same on every machine."""
+
+    unroll: int = 3
+    """Iterations of a loop, elements of a list, or nested calls, whose number depends on the input."""
+
+    paths: int = 256
+    """Paths that may be alive or finished before the exploration stops."""
+
+    steps: int = 20_000
+    """Syntax nodes that may be executed over all paths."""
+
+    rlimit: int = 400_000
+    """Z3's own resource units for one query."""
+
+    queries: int = 3_000
+    """Solver queries for one program."""
+
+    source_characters: int = 100_000
+    """Longer programs are refused unread."""
+
+    nesting: int = 60
+    """Deeper nested programs are refused."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"limit {name} is {value}: give a whole number of at least 1")
+
+
+def _check_expression(text: str) -> None:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{text!r} is not a Python expression ({error}): write pre and post as expressions") from None

@@ -1,0 +1,1 @@
+"""Security properties: dangerous calls found in the syntax, and shown to be reached in the sandbox."""

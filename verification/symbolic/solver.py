@@ -1,0 +1,73 @@
+"""Which paths exist: one incremental Z3 solver that follows a path's steps, on deterministic budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import z3
+
+from verification.request import Limits
+from verification.symbolic.state import Step, steps
+from verification.symbolic.values import Term
+
+Answer = Literal["sat", "unsat", "unknown"]
+
+
+class BudgetExhausted(Exception):
+    """The exploration spent one of its budgets."""
+
+
+class Solver:
+    """Answers whether a path exists.
+
+    A context of its own keeps the answer independent of what was verified before in this process.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.context = z3.Context()
+        self.queries = 0
+        self._limits = limits
+        self._solver = z3.SimpleSolver(ctx=self.context)
+        self._solver.set("rlimit", limits.rlimit)
+        self._asserted: list[Step] = []
+
+    def check(self, path: Step | None, extra: Sequence[Term] = ()) -> tuple[Answer, Any]:
+        """Whether the path, with `extra`, exists; and a model if it does."""
+        self.queries += 1
+        if self.queries > self._limits.queries:
+            raise BudgetExhausted(f"{self._limits.queries} solver queries")
+        self._follow(path)
+        if extra:
+            self._solver.push()
+            self._solver.add(*extra)
+        answer: Answer = str(self._solver.check())  # type: ignore[assignment]
+        model = self._solver.model() if answer == "sat" else None
+        if extra:
+            self._solver.pop()
+        return answer, model
+
+    def holds(self, model: Any, condition: Any) -> bool | None:
+        """The condition's truth in a model, or None if the model doesn't tell."""
+        value = model.eval(condition, model_completion=True)
+        if z3.is_true(value):
+            return True
+        return False if z3.is_false(value) else None
+
+    def _follow(self, path: Step | None) -> None:
+        """Keep the assertions that the path shares with the last one, drop and add the rest."""
+        missing = []
+        for step in steps(path):
+            if step.depth <= len(self._asserted) and self._asserted[step.depth - 1] is step:
+                shared = step.depth
+                break
+            missing.append(step)
+        else:
+            shared = 0
+        if len(self._asserted) > shared:
+            self._solver.pop(len(self._asserted) - shared)
+            del self._asserted[shared:]
+        for step in reversed(missing):
+            self._solver.push()
+            self._solver.add(step.term)
+            self._asserted.append(step)
