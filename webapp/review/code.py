@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -13,10 +13,20 @@ _LINE = '<span class="line">'
 
 
 def marked(code: str, faults: Mapping[int, str]) -> SafeString:
-    """The code for a ``<pre class="code numbered">``; ``faults`` says what is wrong with which line, from 1."""
-    lines = highlighted(code).split("\n")
-    for number, fault in faults.items():
-        if 1 <= number <= len(lines) and lines[number - 1].startswith(_LINE):
-            opening = f'<span class="line line-fault" id="line-{number}" title="{escape(fault)}">'
-            lines[number - 1] = opening + lines[number - 1].removeprefix(_LINE)
-    return mark_safe("\n".join(lines))  # noqa: S308  highlighted() escapes the code, and the faults are escaped here
+    """The code for a ``<pre class="code numbered">``; ``faults`` says what is wrong with which line, from 1.
+
+    Each line can be linked to as ``#line-N``.
+    """
+    numbered = (_numbered(line, number, faults.get(number)) for number, line in _lines(code))
+    return mark_safe("\n".join(numbered))  # noqa: S308  highlighted() escapes the code, _numbered() the faults
+
+
+def _lines(code: str) -> Iterator[tuple[int, str]]:
+    return enumerate(highlighted(code).split("\n"), start=1)
+
+
+def _numbered(line: str, number: int, fault: str | None) -> str:
+    if not line.startswith(_LINE):
+        return line
+    kind = f'line line-fault" title="{escape(fault)}' if fault is not None else "line"
+    return f'<span class="{kind}" id="line-{number}">{line.removeprefix(_LINE)}'

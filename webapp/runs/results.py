@@ -6,13 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ESTIMATE = ("value", "mean", "estimate")
-"""Keys under which a figure may stand beside the ``low`` and ``high`` of its 95% interval."""
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+METRICS: dict[str, str | Promise] = {
+    "full": gettext_lazy("Passes all tests"),
+    "public": gettext_lazy("Passes the public tests"),
+    "syntax": gettext_lazy("Is valid Python"),
+    "refuted": gettext_lazy("Refuted"),
+    "unsupported": gettext_lazy("Unsupported"),
+    "unknown": gettext_lazy("Unknown"),
+    "bounded": gettext_lazy("Bounded"),
+    "proved": gettext_lazy("Proved"),
+    "finished": gettext_lazy("Ended by itself"),
+    "tokens": gettext_lazy("Length in tokens"),
+    "kl": gettext_lazy("Log ratio to the base model, in nats"),
+}
+SHARES = {"full", "public", "syntax", "refuted", "unsupported", "unknown", "bounded", "proved", "finished"}
+FIGURES: dict[str, str | Promise] = {
+    "samples": gettext_lazy("Programs"),
+    "comparisons": gettext_lazy("Comparisons"),
+    "sha256": gettext_lazy("SHA-256 of the weights"),
+}
+"""Single figures of a result that the page shows."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure with the ends of its interval, where it has one."""
+    """One figure with the ends of its 95% interval, where it has one."""
 
     value: str
     interval: str = ""
@@ -20,68 +42,82 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
+    """Figures with a label a row; ``columns`` is empty where there is one column that needs no name."""
+
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    note: str = ""
 
 
 def tables(result: Mapping[str, Any] | None) -> list[Table]:
-    """The figures of a result, a table for each group of figures that belong together.
-
-    A result is JSON: numbers, estimates (``{"value": …, "low": …, "high": …}``) and groups of these by
-    name. Groups that hold the same figures (two models, say) become the columns of one table.
-    """
-    return _tables(result or {}, "")
-
-
-def _tables(group: Mapping[str, Any], title: str) -> list[Table]:
-    children = {name: child for name, child in group.items() if isinstance(child, Mapping) and not _is_figure(child)}
-    leaves = {name: child for name, child in group.items() if _is_figure(child)}
-    found: list[Table] = []
-    if leaves:
-        found.append(Table(title, ("",), tuple((name, (_cell(value),)) for name, value in leaves.items())))
-    if _comparable(children):
-        return [*found, _side_by_side(children, title)]
-    for name, child in children.items():
-        found += _tables(child, f"{title} · {name}" if title else name)
-    return found
-
-
-def _comparable(children: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether these are the same figures of several things."""
-    return len(children) > 1 and all(
-        child and all(_is_figure(value) for value in child.values()) for child in children.values()
-    )
-
-
-def _side_by_side(children: Mapping[str, Mapping[str, Any]], title: str) -> Table:
-    names = list(dict.fromkeys(name for child in children.values() for name in child))
-    rows = tuple(
-        (name, tuple(_cell(child[name]) if name in child else Cell("") for child in children.values()))
-        for name in names
-    )
-    return Table(title, tuple(children), rows)
-
-
-def _is_figure(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(isinstance(value.get(key), (int, float)) for key in ESTIMATE)
-    return value is None or isinstance(value, (int, float, str))
-
-
-def _cell(value: Any) -> Cell:
-    if not isinstance(value, Mapping):
-        return Cell(number(value))
-    figure = next(value[key] for key in ESTIMATE if key in value)
-    if value.get("low") is None or value.get("high") is None:
-        return Cell(number(figure))
-    return Cell(number(figure), f"{number(value['low'])} – {number(value['high'])}")
+    """The figures of a run's result: an evaluation's tables, one a split, else the single figures in it."""
+    if not result:
+        return []
+    if isinstance(result.get("summary"), Mapping):
+        return [_split_table(split, result) for split in result["summary"]]
+    rows = tuple((str(label), (Cell(number(result[name])),)) for name, label in FIGURES.items() if name in result)
+    return [Table("", (), rows)] if rows else []
 
 
 def number(value: Any) -> str:
     """Four significant digits at most, whole numbers whole, a dash for what is missing."""
     if value is None:
         return "—"
-    if isinstance(value, float) and not isinstance(value, bool):
-        return f"{value:.4g}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _split_table(split: str, result: Mapping[str, Any]) -> Table:
+    """Models side by side on one split and, where two were compared, the paired difference."""
+    models: Mapping[str, Mapping[str, Any]] = result["summary"][split]
+    differences = result.get("comparison", {}).get(split, {})
+    metrics = list(dict.fromkeys(metric for summary in models.values() for metric in summary))
+    columns = [_model_name(name, result) for name in models]
+    rows = []
+    for metric in sorted(metrics, key=_place):
+        cells = [_estimate(summary.get(metric), metric) for summary in models.values()]
+        if differences:
+            cells.append(_estimate(differences.get(metric), metric, signed=True))
+        rows.append((_label(metric), tuple(cells)))
+    if differences:
+        columns.append(_("difference"))
+    prompts = max(
+        (estimate.get("prompts", 0) for summary in models.values() for estimate in summary.values()), default=0
+    )
+    title = _("Split %(split)s, %(prompts)s prompts") % {"split": split, "prompts": prompts}
+    return Table(title, tuple(columns), tuple(rows), _exact_test(differences.get("full")))
+
+
+def _exact_test(difference: Mapping[str, Any] | None) -> str:
+    if not difference or "p_value" not in difference:
+        return ""
+    return _(
+        "Passes all tests: %(first)s prompts only by the first model, %(second)s only by the second; "
+        "exact McNemar test p = %(p)s."
+    ) % {"first": difference["only_first"], "second": difference["only_second"], "p": number(difference["p_value"])}
+
+
+def _estimate(estimate: Mapping[str, Any] | None, metric: str, *, signed: bool = False) -> Cell:
+    if estimate is None:
+        return Cell("—")
+    scale, digits, unit = (100, ".1f", " pp" if signed else " %") if metric in SHARES else (1, ".4g", "")
+    figures = (scale * estimate[name] for name in ("mean", "low", "high"))
+    value, low, high = (
+        f"{figure:{'+' if signed else ''}{digits}}".replace("-", "\N{MINUS SIGN}") for figure in figures
+    )
+    return Cell(value + unit, f"{low} … {high}")
+
+
+def _model_name(name: str, result: Mapping[str, Any]) -> str:
+    return str(result.get("models", {}).get(name, {}).get("name", name))
+
+
+def _label(metric: str) -> str:
+    if metric.startswith("reward "):
+        return _("Reward: %(part)s") % {"part": metric.removeprefix("reward ")}
+    return str(METRICS.get(metric, metric))
+
+
+def _place(metric: str) -> tuple[int, str]:
+    order = list(METRICS)
+    return (order.index(metric) if metric in METRICS else len(order), metric)

@@ -72,11 +72,11 @@
       const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
       return {
         width: Math.max(200, this.plot.clientWidth),
-        height: 190,
-        padding: [8, 8, 0, 0],
+        height: 200,
+        padding: [8, 8, 4, 0],
         scales: { x: { time: false } },
         axes: [
-          { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) },
+          { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) },
           { ...axis, size: 62, values: (_, ticks) => ticks.map(short) },
         ],
         series: [{}, { stroke: colour("--accent"), width: 2, spanGaps: true, points: { size: 5 } }],
