@@ -36,6 +36,10 @@ class Home:
         return self.path / "runs"
 
     @property
+    def static(self) -> Path:
+        return self.path / "static"
+
+    @property
     def secrets(self) -> Path:
         return self.path / "secrets"
 
@@ -43,7 +47,7 @@ class Home:
         """Make the folder, readable by its owner alone, and see that it can be written to."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.logs, self.runs, self.secrets):
+            for folder in (self.logs, self.runs, self.secrets, self.static):
                 folder.mkdir(mode=0o700, exist_ok=True)
             probe = self.path / f".writable-{os.getpid()}"
             try:

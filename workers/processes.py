@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -61,9 +62,42 @@ def end(process: subprocess.Popen[bytes], *, first: signal.Signals = signal.SIGT
     return process.wait()
 
 
+def end_family(process: subprocess.Popen[bytes], *, grace: float = 10.0) -> None:
+    """Ask a leader and its children to end, wait for the children, and kill what is left.
+
+    The leader is not waited for once its children are gone: a Celery worker has nothing left to do
+    then, and takes seconds to notice.
+    """
+    children = group_members(process.pid) - {process.pid}
+    signal_group(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while process.poll() is None and children & group_members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    kill_group(process.pid)
+    process.wait()
+
+
+def group_members(leader: int) -> set[int]:
+    """The living processes of a group (Linux; elsewhere the leader alone)."""
+    found = {leader}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name, which may hold anything, stands in parentheses before the fields.
+            state, _, group = entry.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(group) == leader and state != "Z":
+            found.add(int(entry.parent.name))
+    return found
+
+
 def kill_group(leader: int) -> None:
     """Kill whatever is left of a group of which the process was the leader."""
+    signal_group(leader, signal.SIGKILL)
+
+
+def signal_group(leader: int, number: signal.Signals) -> None:
     try:
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):
         pass

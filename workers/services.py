@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 from workers.home import Home, InUse
 from workers.postgres import Postgres
 from workers.problems import Problem
-from workers.processes import end, kill_group, spawn
+from workers.processes import end_family, kill_group, signal_group, spawn
 
 DEFAULT_PORT = 8000
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,13 +38,13 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Service:
-    """One child: how it is started and how it is asked to end."""
+    """One child: how it is started, and how long it may take to end."""
 
     name: str
     arguments: tuple[str, ...]
     """Of the Python interpreter."""
-    first: signal.Signals = signal.SIGTERM
-    grace: float = 5.0
+    grace: float = 3.0
+    """Seconds in which its children may end by themselves."""
 
 
 @dataclass
@@ -94,12 +94,9 @@ class Services:
     def stop(self) -> None:
         """End everything: all are asked at once, then killed after their grace."""
         for entry in self._running:
-            if entry.process.poll() is None:
-                entry.process.send_signal(entry.service.first)
-        deadline = time.monotonic()
+            signal_group(entry.process.pid, signal.SIGTERM)
         for entry in self._running:
-            left = deadline + entry.service.grace - time.monotonic()
-            end(entry.process, first=entry.service.first, grace=max(0.1, left))
+            end_family(entry.process, grace=entry.service.grace)
         self._running.clear()
 
     def _plan_restart(self, entry: _Running, now: float) -> None:
@@ -135,8 +132,7 @@ def up(
         stack.enter_context(_signals_interrupt())
         environment = stack.enter_context(prepared(home, note=note, before=lambda: check_port(host, port)))
         note("front-end")
-        _run(environment, "-m", "webapp.frontend", failure="the front-end could not be built")
-        _run(environment, "-m", "webapp.messages", "compile", failure="the translations could not be compiled")
+        build_pages()
         note("web application and workers")
         services = Services(home, host=host, port=port, environment=environment)
         stack.callback(services.stop)
@@ -160,6 +156,7 @@ def prepared(
         if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
             environment |= _embedded(home, stack, note)
         migrate(environment)
+        prepare_broker(environment["BROKER_URL"])
         yield environment
 
 
@@ -188,17 +185,43 @@ def migrate(environment: Mapping[str, str]) -> None:
         _run(as_owner, "-m", "webapp.manage", "grant", role, failure=f"the role {role} was not given its rights")
 
 
+def prepare_broker(url: str) -> None:
+    """Make the tables of a broker in the database, and its queues: services that start together would race for it."""
+    if not url.startswith("sqla+"):
+        return
+    from kombu import Connection
+
+    with Connection(url) as connection:
+        channel = connection.channel()
+        for queue in ("train", "verify", "beat"):
+            channel.queue_declare(queue)
+        channel.session.close()
+        channel.session.get_bind().dispose()
+
+
+def build_pages() -> None:
+    """Bundle the front-end and compile the translations, where that was not done."""
+    from webapp.frontend.build import FrontendError, build
+    from webapp.messages import compile_catalogues
+
+    try:
+        build()
+    except FrontendError as error:
+        raise Problem(str(error)) from None
+    compile_catalogues()
+
+
 def service_list(*, host: str, port: int, verify_processes: int) -> list[Service]:
     """The children, as ``compose.yaml`` runs them too."""
-    granian = ["-m", "granian", "--interface", "asgi", "--host", host, "--port", str(port)]
+    granian = ["-m", "granian", "--interface", "asginl", "--host", host, "--port", str(port)]
     # An open page of a run holds a connection; the default stops at 1,024 of them.
     granian += ["--backlog", "4096", "--backpressure", "4096", "--no-ws", "workers.web:application"]
     celery = ["-m", "celery", "-A", "workers.app"]
     return [
-        Service("web", tuple(granian), grace=3.0),
-        Service("verify", (*celery, *_worker("verify,beat", verify_processes, "verify")), first=signal.SIGQUIT),
-        # A cold shutdown reaches the task, which ends its training process and gives the run back.
-        Service("train", (*celery, *_worker("train", 1, "train")), first=signal.SIGQUIT, grace=10.0),
+        Service("web", tuple(granian)),
+        Service("verify", (*celery, *_worker("verify,beat", verify_processes, "verify"))),
+        # The task hears of a shutdown too: it ends its training process and gives the run back.
+        Service("train", (*celery, *_worker("train", 1, "train")), grace=10.0),
         Service(
             "beat", (*celery, "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
         ),

@@ -7,22 +7,28 @@ stored as a result: the sample stays unchecked, the dispatcher sends it again, a
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import platform
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from verification import VERIFIER_VERSION, Contract, Report, verify
-from verification.outcome import Verdict
+from verification import VERIFIER_VERSION
+from verification.outcome import Report, Verdict
 from verification.properties import DEFAULT
-from verification.sandbox import Job, Pool, Result, SandboxError
 from webapp.catalog.models import Execution, Sample, Verification
 from workers.app import app
 from workers.dispatch import MAX_CHECK_ATTEMPTS
 from workers.text import storable
+
+if TYPE_CHECKING:
+    from verification import Contract
+    from verification.sandbox import Pool, Result
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +36,8 @@ logger = logging.getLogger(__name__)
 @app.task(name="workers.verify.check_samples", acks_late=True, reject_on_worker_lost=True)
 def check_samples(sample_ids: Sequence[int]) -> None:
     """Run the public and hidden tests of each sample and verify the properties that its task declares."""
+    from verification.sandbox import Pool  # here, since the training worker loads this module too
+
     with Pool(size=1) as pool:
         for sample_id in sample_ids:
             if _begin(sample_id):
@@ -46,6 +54,8 @@ def _begin(sample_id: int) -> bool:
 
 
 def _check_or_note(sample_id: int, pool: Pool) -> None:
+    from verification.sandbox import SandboxError
+
     try:
         _check(sample_id, pool)
     except SandboxError as error:
@@ -58,6 +68,9 @@ def _check_or_note(sample_id: int, pool: Pool) -> None:
 
 @transaction.atomic
 def _check(sample_id: int, pool: Pool) -> None:
+    from verification import verify
+    from verification.sandbox import Job
+
     sample = _waiting(sample_id).select_related("prompt").first()
     if sample is None:
         return
@@ -72,7 +85,7 @@ def _check(sample_id: int, pool: Pool) -> None:
         contract=_contract(task.get("contract")),
     )
     Execution.objects.bulk_create(
-        [_execution(sample, suite, result) for suite, result in zip(suites, results, strict=True)],
+        [_execution(sample, suite, result, _environment(pool)) for suite, result in zip(suites, results, strict=True)],
         ignore_conflicts=True,
     )
     Verification.objects.bulk_create(_verifications(sample, report), ignore_conflicts=True)
@@ -96,6 +109,8 @@ def _note(sample_id: int, error: str) -> None:
 def _contract(contract: dict[str, Any] | None) -> Contract | None:
     if not contract:
         return None
+    from verification import Contract
+
     return Contract(
         pre=contract.get("pre"),
         post=contract.get("post"),
@@ -103,11 +118,17 @@ def _contract(contract: dict[str, Any] | None) -> Contract | None:
     )
 
 
-def _execution(sample: Sample, suite: str, result: Result) -> Execution:
+def _environment(pool: Pool) -> str:
+    """Digest of what a program's behaviour may depend on: the interpreter and the sandbox's layers."""
+    layers = sorted(f"{layer.name}={layer.holds}" for layer in pool.report().layers)
+    return hashlib.sha256("\n".join([sys.version, platform.machine(), *layers]).encode()).hexdigest()
+
+
+def _execution(sample: Sample, suite: str, result: Result, environment: str) -> Execution:
     return Execution(
         sample=sample,
         suite=suite,
-        environment=_environment(),
+        environment=environment,
         status=result.status,
         passed=result.passed,
         total=result.total,
