@@ -46,7 +46,7 @@ class TaskSettings:
 class ModelSettings:
     """The supervised model's shape, or a model to start from."""
 
-    preset: str = setting("aval-tiny", choices=("aval-micro", "aval-tiny", "gpt2-small"))
+    preset: str = setting("aval-tiny", choices=("aval-micro", "aval-mini", "aval-tiny", "gpt2-small"))
     base_model: str = ""
     """A path or hub id of any causal language model; replaces the preset. Safetensors only."""
     vocab_size: int = setting(1600, low=300, high=50_257)
@@ -100,21 +100,30 @@ class RewardModelSettings:
     learning_rate: float = setting(1e-3, above=0.0, high=1.0)
     batch_size: int = setting(16, low=1, high=4096)
     epochs: float = setting(2.0, above=0.0, high=1000.0)
+    margin: float = setting(1.0, low=0.0, high=10.0)
+    """By how much the strongest preference (3 of 3) must part the two scores; weaker ones in proportion."""
+    held_out: float = setting(0.2, above=0.0, high=0.9)
+    """Share of the prompts whose comparisons are kept for the accuracy."""
     lora: LoraSettings = LoraSettings()
     bf16: bool = True
+    """Compute in bfloat16 where the hardware does."""
     save_steps: int = setting(25, low=1)
     seed: int = setting(0, low=0, high=2**31 - 1)
 
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """Weights of the composed reward. Tests dominate, then verdicts, then ratings."""
+    """Weights of the composed reward. Tests dominate, then verdicts, then ratings; 0 leaves a voice out."""
 
     tests_weight: float = setting(1.0, low=0.0, high=100.0)
-    verifier_weight: float = setting(0.2, low=0.0, high=100.0)
+    all_pass_share: float = setting(0.5, low=0.0, high=1.0)
+    """Share of the tests' weight that only passing all of them earns; the rest goes by the fraction passed."""
+    verifier_weight: float = setting(0.5, low=0.0, high=100.0)
+    """For a program that passes all tests and all of whose declared properties are proved."""
     learned_weight: float = setting(0.1, low=0.0, high=100.0)
+    """The most that ratings may move a reward; less where that would outrank a test or a verdict."""
     learned_clip: float = setting(2.0, above=0.0, high=10.0)
-    """The learned reward is z-scored and clipped to plus or minus this."""
+    """The learned reward is z-scored and clipped to plus or minus this many standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +132,22 @@ class PPOSettings:
 
     num_updates: int = setting(60, low=1, high=100_000)
     learning_rate: float = setting(5e-4, above=0.0, high=1.0)
+    lr_scheduler_type: str = setting("cosine", choices=("cosine", "constant", "linear"))
     batch_size: int = setting(128, low=2, high=65_536)
     """Rollouts per update."""
     mini_batch_size: int = setting(64, low=1, high=65_536)
+    """Rollouts per optimiser step; divides batch_size."""
     micro_batch_size: int = setting(32, low=1, high=65_536)
+    """Most rollouts in one forward and backward pass: memory and speed, not results."""
     num_ppo_epochs: int = setting(2, low=1, high=64)
     kl_coef: float = setting(0.03, low=0.0, high=10.0)
+    kl_estimator: str = setting("k1", choices=("k1", "k3"))
     adaptive_kl: bool = False
     target_kl: float = setting(0.0, low=0.0, high=1000.0)
-    """Mean KL per sequence (nats) that the controller aims at; and, times 1.5, the early stop. 0 means neither."""
+    """Mean KL per sequence (nats) that the adaptive controller aims at."""
+    max_update_kl: float = setting(0.0, low=0.0, high=1000.0)
+    """Mean KL per token (nats) between an update's first policy and the present one past which the update ends
+    early; 0 means never."""
     cliprange: float = setting(0.2, above=0.0, high=1.0)
     cliprange_value: float = setting(0.2, above=0.0, high=10.0)
     vf_coef: float = setting(0.1, low=0.0, high=10.0)
@@ -142,11 +158,23 @@ class PPOSettings:
     response_length: int = setting(128, low=1, high=4096)
     max_grad_norm: float = setting(1.0, above=0.0, high=1000.0)
     value_pretraining_updates: int = setting(2, low=0, high=1000)
+    """First updates that train the value head alone."""
     lora: LoraSettings = LoraSettings()
     reward: RewardSettings = RewardSettings()
     bf16: bool = True
+    """Compute in bfloat16 where the hardware does."""
     save_steps: int = setting(5, low=1)
+    """Updates between checkpoints."""
     seed: int = setting(0, low=0, high=2**31 - 1)
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong between fields that are each in range."""
+        found = {}
+        if self.batch_size % self.mini_batch_size:
+            found["mini_batch_size"] = f"must divide batch_size, which is {self.batch_size}"
+        if self.adaptive_kl and self.target_kl == 0:
+            found["target_kl"] = "must be above 0 with adaptive_kl"
+        return found
 
 
 @dataclass(frozen=True)
@@ -177,11 +205,34 @@ class Scale:
     evaluation: EvaluationSettings
 
 
+CORE_FAMILIES: tuple[str, ...] = (
+    "safe-division",
+    "clamp",
+    "factorial",
+    "element-at",
+    "last-element",
+    "mean",
+    "largest",
+    "second-largest",
+    "lookup",
+    "parse-int",
+    "truncate",
+    "length-or-default",
+    "html-item",
+    "path-under",
+    "shell-command",
+    "pipeline",
+)
+"""The families that a small model learns within minutes on two cores."""
+
 SCALES: dict[str, Scale] = {
     "demo": Scale(
-        tasks=TaskSettings(),
-        model=ModelSettings(),
-        sft=SFTSettings(max_cpu_seconds=480.0),
+        # With half of the demonstrations unsafe, a small model's likeliest answer is nearly always the unsafe one.
+        tasks=TaskSettings(train=12_000, unsafe_share=0.4, families=CORE_FAMILIES),
+        model=ModelSettings(preset="aval-mini", vocab_size=2048),
+        sft=SFTSettings(
+            learning_rate=3e-3, batch_size=16, epochs=6.0, max_cpu_seconds=480.0, warmup_ratio=0.05, save_steps=200
+        ),
         pairs=240,
         pair_decoding=DecodingSettings(),
         reward_model=RewardModelSettings(),
@@ -266,7 +317,10 @@ def _read(kind: type[S], values: Mapping[str, Any], prefix: str, found: dict[str
         problem = _range_problem(chosen[name], item.metadata)
         if problem:
             found[prefix + name] = problem
-    return kind(**chosen)
+    result = kind(**chosen)
+    if not found and hasattr(result, "problems"):
+        found.update({prefix + name: text for name, text in result.problems().items()})
+    return result
 
 
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}

@@ -1,0 +1,136 @@
+"""The alignment stage: a supervised backbone, tasks and a reward model in, an aligned adapter out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+
+from training import adapters, checkpoints
+from training.config import PPOSettings
+from training.curriculum.task import Task
+from training.evidence import LearnedReward, TestReward, VerifierReward
+from training.models import backbone_sha256, load
+from training.ppo import PPOConfig, PPOTrainer
+from training.progress import Watcher
+from training.prompting import format_prompt
+from training.reporting import Reporter, finished, fresh_final, write_summary
+from training.reward_model import RewardModel
+from training.rewards import Ordered
+
+KIND = "policy"
+SUMMARY = "alignment.json"
+
+
+class AlignError(ValueError):
+    """The alignment can't be run as asked; the message says what to change."""
+
+
+def align(
+    backbone: Path,
+    tasks: Sequence[Task],
+    *,
+    reward_model: Path | None,
+    settings: PPOSettings,
+    run_folder: Path,
+    fence: int,
+    watcher: Watcher,
+) -> Path:
+    """Run PPO with LoRA on the backbone and return the adapter's folder; ``merge`` makes a model of it.
+
+    The reward is composed of tests, verdicts and, where a reward model is given, ratings. Resumes from the newest
+    complete checkpoint of the run; a run that had ended returns at once.
+    """
+    if (done := finished(run_folder)) is not None:
+        return done
+    if not tasks:
+        raise AlignError("no tasks to align on")
+    if problems := settings.problems():
+        raise AlignError("; ".join(f"{name} {text}" for name, text in problems.items()))
+    start = checkpoints.latest(run_folder)
+    attempt = checkpoints.attempt_folder(run_folder, fence)
+    reward = compose(settings, backbone=backbone, reward_model=reward_model)
+    try:
+        trainer = _trainer(backbone, tasks, reward, settings, attempt, watcher)
+        trainer.train(resume_from_checkpoint=start)
+    finally:
+        reward.close()
+    folder = fresh_final(attempt)
+    adapters.save(trainer.model.policy, folder, adapters.Record(KIND, backbone_sha256(backbone)))
+    last = [row for row in trainer.state.log_history if "update" in row][-1]
+    write_summary(folder, SUMMARY, {"updates": trainer.updates_done, "last_update": last})
+    checkpoints.complete(folder)
+    return folder
+
+
+def compose(settings: PPOSettings, *, backbone: Path, reward_model: Path | None) -> Ordered:
+    """The stage's reward: tests, then verdicts, then ratings, each left out at weight 0."""
+    weights = settings.reward
+    learned = None
+    if reward_model is not None and weights.learned_weight > 0:
+        learned = LearnedReward(
+            RewardModel.load(reward_model, backbone=backbone, bf16=settings.bf16), clip=weights.learned_clip
+        )
+    verifier = VerifierReward() if weights.verifier_weight > 0 else None
+    return Ordered(TestReward(all_pass_share=weights.all_pass_share), verifier, learned, weights)
+
+
+def merge(backbone: Path, adapter: Path, output: Path) -> Path:
+    """Write the backbone with the adapter merged in, and its tokenizer, as a plain Hugging Face folder."""
+    model, tokenizer = load(backbone)
+    adapted = adapters.load(model, adapter, kind=KIND, backbone_sha256=backbone_sha256(backbone))
+    adapted.merge_and_unload().save_pretrained(str(output))
+    tokenizer.save_pretrained(str(output))
+    return output
+
+
+def columns(task: Task, tokenizer: Any) -> dict[str, Any]:
+    """A task as a row of the trainer's dataset: its prompt, and what the rewards read."""
+    return {
+        "prompt": format_prompt(tokenizer, task.text, task.signature),
+        "key": task.key,
+        "family": task.family,
+        "entry": task.entry,
+        "tests": list(task.tests),
+        "prelude": task.prelude,
+        "properties": list(task.properties),
+        "contract": task.contract,
+    }
+
+
+def _trainer(
+    backbone: Path, tasks: Sequence[Task], reward: Ordered, settings: PPOSettings, attempt: Path, watcher: Watcher
+) -> PPOTrainer:
+    model, tokenizer = load(backbone)
+    trainer = PPOTrainer(
+        model,
+        reward,
+        _arguments(settings, attempt),
+        train_dataset=[columns(task, tokenizer) for task in tasks],
+        processing_class=tokenizer,
+        peft_config=adapters.lora_config(settings.lora, model),
+        callbacks=[Reporter("ppo", attempt, watcher, total=settings.num_updates, step_metric="update")],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(settings: PPOSettings, attempt: Path) -> PPOConfig:
+    steps_per_update = settings.num_ppo_epochs * (settings.batch_size // settings.mini_batch_size)
+    same = (
+        "num_updates learning_rate lr_scheduler_type batch_size mini_batch_size num_ppo_epochs kl_coef kl_estimator "
+        "adaptive_kl target_kl max_update_kl cliprange cliprange_value vf_coef gamma lam missing_eos_penalty "
+        "temperature response_length max_grad_norm value_pretraining_updates bf16 seed"
+    )
+    return PPOConfig(
+        output_dir=str(attempt),
+        **{name: getattr(settings, name) for name in same.split()},
+        per_device_train_batch_size=settings.micro_batch_size,
+        save_strategy="steps",
+        save_steps=settings.save_steps * steps_per_update,
+        use_cpu=not torch.cuda.is_available(),
+        disable_tqdm=True,
+    )

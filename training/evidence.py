@@ -1,0 +1,288 @@
+"""What tests, proofs and ratings say of a program, each as a reward of TRL's GRPO signature.
+
+A reward takes ``prompts``, ``completions``, ``completion_ids`` and the dataset's columns by keyword, and returns one
+number or None a completion. These read a task's columns ``entry``, ``tests``, ``prelude``, ``properties`` and
+``contract``, and log what they saw of each completion through ``log_extra``. A fault of the sandbox or the verifier
+is an exception, never a reward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from verification.outcome import Outcome
+from verification.sandbox import Job, Pool, Result
+
+Rewards = list[float | None]
+
+
+class Reward(Protocol):
+    """TRL's signature for GRPO's reward functions."""
+
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        **columns: Any,
+    ) -> Rewards: ...
+
+
+class ScoringModel(Protocol):
+    """What ``LearnedReward`` needs of a reward model."""
+
+    mean: float
+    std: float
+    count: int
+
+    def score(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float]: ...
+
+
+POINTS: Mapping[Outcome, float] = {
+    Outcome.REFUTED: 0.0,
+    Outcome.UNSUPPORTED: 0.25,
+    Outcome.UNKNOWN: 0.5,
+    Outcome.BOUNDED: 0.75,
+    Outcome.PROVED: 1.0,
+    Outcome.VACUOUS: 1.0,
+}
+"""A declared property's points; where the verifier can't follow, hiding gains less than being hard."""
+
+POINTS_STEP = 0.25
+"""The least difference between two outcomes that differ in points."""
+
+_REMEMBERED = 100_000
+
+
+class TestReward:
+    """How much of its task's tests a program passes, 0 to 1.
+
+    ``all_pass_share`` of it is earned only by passing them all; the rest by the fraction that passes.
+    """
+
+    name = "tests"
+    __test__ = False  # not a class of tests, whatever its name begins with
+
+    def __init__(self, *, all_pass_share: float = 0.5, pool: Pool | None = None) -> None:
+        self.all_pass_share = all_pass_share
+        self._pool = pool
+        self._known: _Memory[Result] = _Memory(_REMEMBERED)
+
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        **columns: Any,
+    ) -> Rewards:
+        del prompts, completion_ids
+        results = self.results(completions, **columns)
+        log(columns, "tests_passed", [result.passed for result in results])
+        log(columns, "tests_total", [result.total for result in results])
+        log(columns, "tests_status", [result.status for result in results])
+        return [self.value(result) for result in results]
+
+    def value(self, result: Result) -> float:
+        """The reward of one result."""
+        if passes(result):
+            return 1.0
+        return (1 - self.all_pass_share) * result.passed / max(result.total, 1)
+
+    def results(
+        self,
+        completions: Sequence[str],
+        *,
+        entry: Sequence[str],
+        tests: Sequence[Sequence[str]],
+        prelude: Sequence[str] | None = None,
+        **columns: Any,
+    ) -> list[Result]:
+        """What the sandbox said of each program; a program and its tests are run once."""
+        del columns
+        rows = list(zip(completions, entry, tests, prelude or [""] * len(completions), strict=True))
+        keys = [_digest(code, name, list(asserts), head) for code, name, asserts, head in rows]
+        wanted = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._known}
+        jobs = [Job.tests(code, name, tuple(asserts), prelude=head) for code, name, asserts, head in wanted.values()]
+        for key, result in zip(wanted, self._open_pool().run_many(jobs) if jobs else [], strict=True):
+            self._known.put(key, result)
+        return [self._known.get(key) for key in keys]
+
+    def close(self) -> None:
+        """End the sandbox's processes."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _open_pool(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool()
+        return self._pool
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}
+
+
+def passes(result: Result) -> bool:
+    """Whether a program passed every test, of which there was at least one."""
+    return result.status == "passed" and result.total > 0 and result.passed == result.total
+
+
+class VerifierReward:
+    """The mean points of the properties that the task declares, 0 to 1; None where it declares none.
+
+    On its own it can be gamed by programs that do nothing: gate it by tests (``Gated``, ``Ordered``).
+    """
+
+    name = "verifier"
+
+    def __init__(self) -> None:
+        self._known: _Memory[dict[str, str]] = _Memory(_REMEMBERED)
+
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        **columns: Any,
+    ) -> Rewards:
+        del prompts, completion_ids
+        outcomes = self.outcomes(completions, **columns)
+        log(columns, "verdicts", outcomes)
+        return [self.value(found) for found in outcomes]
+
+    @staticmethod
+    def value(outcomes: Mapping[str, str]) -> float | None:
+        """The reward of one program's outcomes by property."""
+        if not outcomes:
+            return None
+        return math.fsum(POINTS[Outcome(outcome)] for outcome in outcomes.values()) / len(outcomes)
+
+    def outcomes(
+        self,
+        completions: Sequence[str],
+        *,
+        entry: Sequence[str],
+        properties: Sequence[Sequence[str]],
+        contract: Sequence[Mapping[str, Any] | None] | None = None,
+        **columns: Any,
+    ) -> list[dict[str, str]]:
+        """Each program's outcome by declared property; a program is verified once."""
+        del columns
+        rows = zip(completions, entry, properties, contract or [None] * len(completions), strict=True)
+        return [self._outcomes(code, name, tuple(slugs or ()), promise) for code, name, slugs, promise in rows]
+
+    def _outcomes(
+        self, code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None
+    ) -> dict[str, str]:
+        if not properties:
+            return {}
+        key = _digest(code, entry, list(properties), dict(contract) if contract else None)
+        if key not in self._known:
+            self._known.put(key, _verified(code, entry, properties, contract))
+        return dict(self._known.get(key))
+
+
+class LearnedReward:
+    """A reward model's score, z-scored over all that was seen so far and clipped: -1 to 1.
+
+    The statistics start from those of the reward model's own training data, so that the first batches are not
+    scaled by chance; they are kept in a run's checkpoints.
+    """
+
+    name = "learned"
+
+    def __init__(self, model: ScoringModel, *, clip: float = 2.0) -> None:
+        self.model = model
+        self.clip = clip
+        self.moments = Moments(model.count, model.mean, model.std**2 * max(model.count - 1, 0))
+
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        **columns: Any,
+    ) -> Rewards:
+        del completion_ids
+        scores = self.model.score(prompts, completions)
+        self.moments = self.moments.with_values(scores)
+        log(columns, "rating", scores)
+        scale = self.moments.std or 1.0
+        return [max(-1.0, min(1.0, (score - self.moments.mean) / scale / self.clip)) for score in scores]
+
+    def state_dict(self) -> dict[str, float]:
+        return {"count": self.moments.count, "mean": self.moments.mean, "squares": self.moments.squares}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        self.moments = Moments(int(state["count"]), float(state["mean"]), float(state["squares"]))
+
+
+class Moments:
+    """Running mean and spread (Welford), as a value that new numbers do not change but replace."""
+
+    def __init__(self, count: int = 0, mean: float = 0.0, squares: float = 0.0) -> None:
+        self.count, self.mean, self.squares = count, mean, squares
+
+    @property
+    def std(self) -> float:
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
+
+    def with_values(self, values: Sequence[float]) -> Moments:
+        count, mean, squares = self.count, self.mean, self.squares
+        for value in values:
+            count += 1
+            distance = value - mean
+            mean += distance / count
+            squares += distance * (value - mean)
+        return Moments(count, mean, squares)
+
+
+def log(columns: Mapping[str, Any], name: str, values: Sequence[Any]) -> None:
+    log_extra = columns.get("log_extra")
+    if log_extra is not None:
+        log_extra(name, list(values))
+
+
+V = TypeVar("V")
+
+
+class _Memory(Generic[V]):
+    """The most recent values by key."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def get(self, key: Hashable) -> V:
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def put(self, key: Hashable, value: V) -> None:
+        self._values[key] = value
+        while len(self._values) > self.size:
+            self._values.popitem(last=False)
+
+
+def _verified(code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None) -> dict[str, str]:
+    # The solver is loaded when the first program passes its tests, not with this module.
+    from verification import Contract, verify
+
+    promise = None
+    if contract is not None:
+        allowed = tuple(contract.get("allowed_exceptions") or ())
+        promise = Contract(contract.get("pre"), contract.get("post"), allowed)
+    report = verify(code, entry=entry, properties=properties, contract=promise)
+    found = {verdict.property: str(verdict.outcome) for verdict in report.verdicts}
+    return {slug: found.get(slug, str(Outcome.UNKNOWN)) for slug in properties}
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

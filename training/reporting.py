@@ -1,0 +1,69 @@
+"""Ties a ``transformers`` trainer to a run: its watcher, and its checkpoints with their marker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from training import checkpoints
+from training.progress import Progress, Watcher
+
+FINAL = "final"
+
+
+class Reporter(TrainerCallback):
+    """Completes each checkpoint, keeps the newest two, and tells the watcher of every log and checkpoint.
+
+    ``total`` and ``step_metric`` say what a step is to the watcher where it is no optimiser step.
+    """
+
+    def __init__(
+        self, stage: str, attempt: Path, watcher: Watcher, *, total: int = 0, step_metric: str | None = None
+    ) -> None:
+        self.stage, self.attempt, self.watcher = stage, attempt, watcher
+        self.total, self.step_metric = total, step_metric
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        del args, control, kwargs
+        metrics = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        if "train_runtime" in metrics or (self.step_metric and self.step_metric not in metrics):
+            return  # the summary at the end, or a log of another kind
+        step = int(metrics.pop(self.step_metric)) if self.step_metric else int(state.global_step)
+        self.watcher.step(Progress(self.stage, step, self.total or int(state.max_steps), metrics))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        del args, control, kwargs
+        checkpoint = self.attempt / f"checkpoint-{state.global_step}"
+        checkpoints.complete(checkpoint)
+        checkpoints.keep_newest(self.attempt, 2)
+        self.watcher.saved(checkpoint, int(state.global_step))
+
+
+def finished(run_folder: Path) -> Path | None:
+    """What an earlier attempt of this run brought to its end."""
+    done = sorted(run_folder.glob(f"attempt-*/{FINAL}/{checkpoints.MARKER}"))
+    return done[-1].parent if done else None
+
+
+def fresh_final(attempt: Path) -> Path:
+    """An empty folder for the attempt's result; what a killed try left there is deleted."""
+    folder = attempt / FINAL
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_summary(folder: Path, name: str, summary: Mapping[str, Any]) -> None:
+    (folder / name).write_text(json.dumps(dict(summary), indent=2) + "\n")
