@@ -5,7 +5,7 @@ The result is plain JSON::
     models      {name: {path}}
     summary     {split: {name: {metric: {mean, low, high, prompts}}}}
     comparison  {split: {metric: {mean, low, high, only_first, only_second, p_value}}}   two models: second less first
-    pairs       [{split, prompt, signature, <name>: {code, public, full, outcome, verdicts}}]
+    pairs       [{split, key, prompt, signature, <name>: {code, public, full, outcome, verdicts}}]
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ def _pairs(found: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     return [
         {
             "split": answers[0].split,
+            "key": answers[0].key,
             "prompt": answers[0].prompt,
             "signature": answers[0].signature,
             **{name: _answer(row) for name, row in zip(found, answers, strict=True)},

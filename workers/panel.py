@@ -102,15 +102,15 @@ class _Desk:
         self._panel = panel
         self._person = panellist
         self._chance = random.Random(f"ratings:{panellist.seed}")  # noqa: S311
-        self._browser, self._path = panel.open_desk(panellist)
+        self._browser, path = panel.open_desk(panellist)
+        self._page = self._browser.get(path)
 
     def rate_one(self) -> bool:
-        """Rate the next pair; False when there is none."""
-        page = self._browser.get(self._path)
-        if "no-work" in page.text:
+        """Rate the pair on the page; False when there is none. Sending a rating brings the next pair."""
+        if "no-work" in self._page.text:
             return False
-        form = page.form("rating")
-        self._browser.submit(page, form, self._judge(page, form))
+        form = self._page.form("rating")
+        self._page = self._browser.submit(self._page, form, self._judge(self._page, form))
         return True
 
     def _judge(self, page: Page, form: Form) -> dict[str, str]:

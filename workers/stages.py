@@ -46,7 +46,7 @@ _VALIDATION_SHARE = 50
 _DRAWS = 4
 """Rounds of drawing until a prompt has enough different completions."""
 _REVIEWED = 40
-"""Prompts of an evaluation whose completions are stored, checked and shown for review."""
+"""Prompts of an evaluation whose completions are stored, checked and shown for review, beside the pairs it shows."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ def evaluate(job: Job) -> Output:
     result["models"] = {name: {"name": version.name, "sha256": version.sha256} for name, version in versions.items()}
     ids = {(split, prompt.task["key"]): prompt.pk for split, rows in prompts.items() for prompt in rows}
     decoding = to_json(job.settings.decoding)
+    shown = {(pair["split"], pair["key"]) for pair in result["pairs"]}
 
     def commit(run: Run) -> None:
         stored: list[int] = []
@@ -185,7 +186,8 @@ def evaluate(job: Job) -> Output:
                     decoding=decoding,
                     finished=row.finished,
                 )
-                for row in evaluation.rows[:_REVIEWED]
+                for number, row in enumerate(evaluation.rows)
+                if number < _REVIEWED or (row.split, row.key) in shown
             ]
             stored += add_samples(versions[name], samples)
         send_unchecked(stored)
