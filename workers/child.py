@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from training.progress import Progress, Stopped
+from workers.problems import in_one_line, of_user
 
 if TYPE_CHECKING:
     from workers.leases import Lease
@@ -113,12 +114,11 @@ def attempt(lease: Lease, watcher: FencedWatcher) -> int:
     except leases.FencedOut as lost:
         logger.warning("%s", lost)
         return 0
-    except stages.USER_ERRORS as error:
-        message = str(error)
-        logger.error("run %s: %s", lease.run_id, message)
-        return _record(lambda: leases.fail(lease, message))
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
+        message = in_one_line(error)
+        if of_user(error):
+            logger.error("run %s: %s", lease.run_id, message)
+            return _record(lambda: leases.fail(lease, message))
         logger.exception("run %s", lease.run_id)
         return _record(lambda: leases.release(lease, reason=message))
     return 0

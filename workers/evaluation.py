@@ -4,21 +4,28 @@ The result is plain JSON::
 
     models      {name: {path}}
     summary     {split: {name: {metric: {mean, low, high, prompts}}}}
-    comparison  {split: {metric: {mean, low, high, only_first, only_second, p_value}}}   two models: second less first
+    comparison  {split: {metric: {mean, low, high, prompts, only_first, only_second, p_value}}}
+                (two models: the second less the first)
     pairs       [{split, key, prompt, signature, <name>: {code, public, full, outcome, verdicts}}]
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training.config import EvaluationSettings
+from training.config import EvaluationSettings, RewardSettings
 from training.curriculum import Task
-from training.evaluate import Comparison, Evaluation, RewardFunction, Row, compare, evaluate, summarise
+from training.evaluate import Comparison, Evaluation, Row, compare, evaluate, summarise
+from training.evidence import TestReward, VerifierReward
 from training.progress import Progress, Watcher
+from training.prompting import format_prompt
+from training.reward_model import RewardModel
+from training.rewards import Ordered
+from verification.sandbox import Result
 
 COMPARED = ("full", "public", "refuted", "proved")
 SHOWN_PAIRS = 24
@@ -30,9 +37,14 @@ def compared(
     *,
     settings: EvaluationSettings,
     watcher: Watcher,
-    rewards: Mapping[str, RewardFunction] | None = None,
+    rewards: RewardSettings | None = None,
+    ratings: RewardModel | None = None,
 ) -> tuple[dict[str, Any], dict[str, Evaluation]]:
-    """Evaluate each model in turn; the KL of the second is measured against the first."""
+    """Evaluate each model in turn; the KL of the second is measured against the first.
+
+    With ``rewards`` the total reward as PPO composes it is among the metrics, and with ``ratings`` the
+    reward model's score.
+    """
     first = next(iter(models.values()))
     found: dict[str, Evaluation] = {}
     for name, path in models.items():
@@ -42,9 +54,61 @@ def compared(
             settings=settings,
             watcher=_Part(watcher, len(found), len(models)),
             reference=None if path == first else first,
-            rewards=rewards,
         )
+    if rewards is not None:
+        found = {name: with_rewards(evaluation, tasks, rewards, ratings) for name, evaluation in found.items()}
     return _result(models, found, settings), found
+
+
+def with_rewards(
+    evaluation: Evaluation,
+    tasks: Mapping[str, Sequence[Task]],
+    settings: RewardSettings,
+    ratings: RewardModel | None,
+) -> Evaluation:
+    """The evaluation with the rewards that PPO would have given its answers.
+
+    The verdicts are those of the evaluation. The reward model's score is scaled by the statistics of its
+    training data alone: PPO's running ones would follow the model that is judged, and hide its gain.
+    """
+    by_key = {(task.split, task.key): task for rows in tasks.values() for task in rows}
+    asked = [by_key[row.split, row.key] for row in evaluation.rows]
+    tests = TestReward(all_pass_share=settings.all_pass_share)
+    try:
+        results = tests.results(
+            [row.code for row in evaluation.rows],
+            entry=[task.entry for task in asked],
+            tests=[task.tests for task in asked],
+            prelude=[task.prelude for task in asked],
+        )
+    finally:
+        tests.close()
+    scores = _scores(evaluation, ratings)
+    reward = Ordered(tests, VerifierReward(), None, settings)
+    rows = [
+        replace(row, rewards=_rewards(row, task, result, score, reward, ratings))
+        for row, task, result, score in zip(evaluation.rows, asked, results, scores, strict=True)
+    ]
+    return replace(evaluation, rows=tuple(rows))
+
+
+def _scores(evaluation: Evaluation, ratings: RewardModel | None) -> list[float] | list[None]:
+    if ratings is None:
+        return [None] * len(evaluation.rows)
+    prompts = [format_prompt(ratings.tokenizer, row.prompt, row.signature) for row in evaluation.rows]
+    return ratings.score(prompts, [row.code for row in evaluation.rows])
+
+
+def _rewards(
+    row: Row, task: Task, result: Result, score: float | None, reward: Ordered, ratings: RewardModel | None
+) -> dict[str, float]:
+    rating = None
+    if score is not None and ratings is not None:
+        clip = reward.settings.learned_clip
+        rating = max(-1.0, min(1.0, (score - ratings.mean) / (ratings.std or 1.0) / clip))
+    verdict = VerifierReward.value(row.verdicts)
+    total = math.fsum(reward.parts(result, verdict, rating, properties=len(task.properties)))
+    return {"total": total} | ({} if score is None else {"ratings": score})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from workers.home import Home, InUse
@@ -192,7 +193,7 @@ def prepare_broker(url: str) -> None:
     from kombu import Connection
 
     with Connection(url) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         for queue in ("train", "verify", "beat"):
             channel.queue_declare(queue)
         channel.session.close()

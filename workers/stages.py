@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.adapters import AdapterError
 from training.config import (
     DecodingSettings,
-    SettingsError,
+    PPOSettings,
+    RewardSettings,
     read,
     to_json,
 )
-from training.curriculum import CurriculumError, Task
-from training.models import ModelError, backbone_sha256, bf16_pays, load
+from training.curriculum import Task
+from training.models import backbone_sha256, bf16_pays, load
 from training.progress import Progress, Watcher
 from training.prompting import format_prompt
-from training.rollout import Decoder, PromptError
-from training.sft import SFTError
-from training.sft import train as train_supervised
+from training.rollout import Decoder
 from webapp.catalog.actions import NewSample, add_samples
 from webapp.catalog.models import ModelVersion, Prompt, Sample
 from webapp.feedback.actions import create_comparisons
@@ -36,8 +34,8 @@ from workers.leases import Lease
 from workers.problems import Problem
 from workers.text import storable
 
-USER_ERRORS = (SettingsError, ModelError, AdapterError, CurriculumError, PromptError, SFTError, Problem)
-"""What trying again can't mend: the run fails at once, and the message says what to change."""
+if TYPE_CHECKING:
+    from training.reward_model import RewardModel
 
 T = TypeVar("T")
 
@@ -81,8 +79,10 @@ def perform(lease: Lease, watcher: Watcher) -> Output:
 
 
 def sft(job: Job) -> Output:
+    from training.sft import train
+
     tasks = _tasks(job.run, "train")
-    path = train_supervised(
+    path = train(
         [task for number, task in enumerate(tasks) if number % _VALIDATION_SHARE],
         tasks[::_VALIDATION_SHARE],
         model=job.settings.model,
@@ -169,6 +169,8 @@ def evaluate(job: Job) -> Output:
         {split: [Task.from_json(prompt.task) for prompt in rows] for split, rows in prompts.items()},
         settings=job.settings,
         watcher=job.watcher,
+        rewards=_rewards_of(candidate),
+        ratings=_ratings(job.run.reward_model),
     )
     result["models"] = {name: {"name": version.name, "sha256": version.sha256} for name, version in versions.items()}
     ids = {(split, prompt.task["key"]): prompt.pk for split, rows in prompts.items() for prompt in rows}
@@ -222,6 +224,22 @@ def _draw(
                 ),
             )
     return [list(texts.values()) for texts in found]
+
+
+def _rewards_of(candidate: ModelVersion | None) -> RewardSettings:
+    """The reward that the candidate was aligned by, else the usual one."""
+    if candidate is None or candidate.run is None or candidate.run.kind != Run.Kind.PPO:
+        return RewardSettings()
+    return read(PPOSettings, candidate.run.config).reward
+
+
+def _ratings(version: ModelVersion | None) -> RewardModel | None:
+    from training.reward_model import RewardModel
+
+    if version is None:
+        return None
+    backbone = _needed(version.parent, "backbone of its reward model")
+    return RewardModel.load(Path(version.path), backbone=Path(backbone.path))
 
 
 def _reporting(job: Job, stage: str) -> Callable[[int, int], None]:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from workers.commands import libraries, platform
 from workers.commands.options import Parser
-from workers.problems import Problem, explained
+from workers.problems import in_one_line, of_user
 
 _DELEGATED = {
     "verify": ("verification.cli", "verify_main", "prove or refute safety properties of a program"),
@@ -16,20 +16,6 @@ _DELEGATED = {
     "sandbox": ("workers.commands.sandbox", "main", "check: is this machine's sandbox complete?"),
 }
 """Commands that read their own options."""
-
-_PROBLEMS = {
-    "SettingsError",
-    "TaskFileError",
-    "CurriculumError",
-    "ModelError",
-    "AdapterError",
-    "PromptError",
-    "SFTError",
-    "RewardModelError",
-    "EnvironmentProblem",
-    "SandboxError",
-}
-"""What the libraries raise when a user can mend it, by name: their modules are not loaded just to catch them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,21 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
-    except Problem as problem:
-        return _tell(problem)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        return _tell(explained(error))
     except Exception as error:
-        if type(error).__name__ not in _PROBLEMS:
+        if not of_user(error) and type(error).__name__ != "SandboxError" and not _of_system(error):
             raise
-        return _tell(error)
+        print(f"aval: {in_one_line(error)}", file=sys.stderr)
+        return 2
 
 
-def _tell(problem: Exception) -> int:
-    print(f"aval: {' '.join(str(problem).split())}", file=sys.stderr)
-    return 2
+def _of_system(error: Exception) -> bool:
+    return (isinstance(error, OSError) and error.errno is not None) or "No space left on device" in str(error)
 
 
 def _parser() -> Parser:

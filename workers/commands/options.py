@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
 from training.config import SettingsError, read
@@ -32,7 +32,7 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Any], *, prefix: st
         if hasattr(hint, "__dataclass_fields__"):
             add_settings(parser, hint, prefix=f"{prefix}{item.name}.")
             continue
-        default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc]
+        default = getattr(kind(), item.name)
         parser.add_argument(
             f"--{prefix}{item.name}".replace("_", "-"),
             dest=f"setting:{prefix}{item.name}",
