@@ -131,10 +131,13 @@ def extend(
     *,
     encoders: dict[type, Callable[[Any, int], Wire]] | None = None,
     readers: dict[str, Callable[..., Any]] | None = None,
+    fallback: Callable[[Any, int], Wire] | None = None,
 ) -> None:
     """More kinds of values for this process; done in confined children only."""
+    global _fallback
     _ENCODERS.update(encoders or {})
     _SCALARS.update(readers or {})
+    _fallback = fallback or _fallback
 
 
 def encode_exception(error: BaseException) -> Wire:
@@ -155,6 +158,10 @@ def decode_exception(wire: Wire) -> tuple[tuple[str, ...], str, int | None]:
     if not all(isinstance(kind, str) for kind in kinds) or not isinstance(message, str):
         raise Unserialisable("not an exception")
     return tuple(kind[:200] for kind in kinds[:20]), message[:1000], line if isinstance(line, int) else None
+
+
+_fallback: Callable[[Any, int], Wire] | None = None
+"""What to do with an object of the program's own; None: send its fields, or refuse."""
 
 
 def _line(error: BaseException) -> int | None:
@@ -214,11 +221,14 @@ _ENCODERS: dict[type, Callable[[Any, int], Wire]] = {
     type({}.items()): lambda value, depth: ["s", *(encode(item, depth) for item in value)],
     type({}.values()): _encode_yielded,
 }
+_PLAIN = (Decimal, Fraction, datetime.date, datetime.time, datetime.timedelta)
 _BASES: tuple[type, ...] = (int, float, str, bytes, bytearray, complex, tuple, list, dict, set, frozenset, deque)
 
 
 def _encoder_of_base(value: Any) -> Callable[[Any, int], Wire]:
     """How to encode an instance of a subclass or of a class of the program's own."""
+    if _fallback is not None and not isinstance(value, _BASES) and not isinstance(value, _PLAIN):
+        return _fallback
     if isinstance(value, types.FunctionType | types.MethodType | types.ModuleType):
         raise Unserialisable(f"a {type(value).__name__} can't leave the sandbox")
     for base in _BASES:
@@ -228,7 +238,7 @@ def _encoder_of_base(value: Any) -> Callable[[Any, int], Wire]:
         return lambda member, depth: ["E", type(member).__name__, member.name, encode(member.value, depth)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _encode_dataclass
-    if isinstance(value, Decimal | Fraction | datetime.date | datetime.time | datetime.timedelta):
+    if isinstance(value, _PLAIN):
         return next(_ENCODERS[kind] for kind in type(value).__mro__ if kind in _ENCODERS)
     if isinstance(value, type):
         return _ENCODERS[type]

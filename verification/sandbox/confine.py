@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import resource
@@ -24,8 +23,6 @@ class Confinement:
 
     layers: list[Layer]
     filter: seccomp.Filter
-    ruleset: int | None
-    proc: int | None
     baseline: int
     """Bytes of address space that the zygote has mapped: on top of it comes what a program may use."""
 
@@ -44,7 +41,6 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
     if reason or filter_ is None:
         raise SandboxUnavailable(reason)
     baseline = _mapped_bytes()
-    proc = namespaces.fresh_proc() if in_namespaces else _open_proc()
     if in_namespaces:
         namespaces.leave_root()
     kernel.set_no_new_privileges()
@@ -53,12 +49,10 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
         resource.setrlimit(limit, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     kernel.hide_memory()
-    ruleset = None
     if version:
-        outer, ruleset = landlock.ruleset(readable=proc), landlock.ruleset()
-        landlock.restrict(outer)
-        os.close(outer)
-    ruleset, proc = _out_of_the_way(ruleset), _out_of_the_way(proc)
+        ruleset = landlock.ruleset()
+        landlock.restrict(ruleset)
+        os.close(ruleset)
     absent = "" if in_namespaces else why_not
     layers = [
         seccomp_layer,
@@ -69,13 +63,13 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
         Layer("thread count", counts_threads, "" if counts_threads else "bounded by memory and CPU time alone"),
         Layer("limits", True, "CPU time, address space, descriptors, file size, core"),
     ]
-    return Confinement(layers, filter_, ruleset, proc, baseline, counts_threads, in_namespaces)
+    return Confinement(layers, filter_, baseline, counts_threads, in_namespaces)
 
 
 def confine_child(
     confinement: Confinement, *, memory: int, cpu_seconds: float, threads: int, keep: int, parent: int
 ) -> None:
-    """What is left for each child: its limits, every other descriptor closed, then Landlock and seccomp."""
+    """What is left for each child: its limits, every other descriptor closed, seccomp. Landlock it was born with."""
     kernel.die_with_parent(parent)
     space = confinement.baseline + memory
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
@@ -84,8 +78,6 @@ def confine_child(
     if confinement.counts_threads:
         most = threads + 4  # the zygote, the program, its tester and their like count too
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-    if confinement.ruleset is not None:
-        landlock.restrict(confinement.ruleset)
     os.closerange(keep, _DESCRIPTORS)
     confinement.filter.install()
     gc.enable()
@@ -122,22 +114,6 @@ def _become_nobody(identity: int) -> tuple[str, bool]:
     return "root without capabilities: no other user id is mapped here", False
 
 
-def _out_of_the_way(descriptor: int | None) -> int | None:
-    """Moved up: a job's descriptors arrive as the lowest free ones, from 3 on."""
-    if descriptor is None:
-        return None
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 20)
-    os.close(descriptor)
-    return moved
-
-
 def _mapped_bytes() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
-
-
-def _open_proc() -> int | None:
-    try:
-        return os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None

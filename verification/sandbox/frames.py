@@ -42,21 +42,21 @@ class Splitter:
         self._buffer = bytearray()
         self._left = longest
         self.overrun = False
+        self.confined = False
+        """Whether the handshake has come, which nothing that follows can take back."""
 
     def feed(self, data: bytes) -> None:
-        self._left -= len(data)
+        if self.overrun:
+            return
+        self._buffer += data
+        if not self.confined and self._buffer.startswith(READY):
+            self.confined = True
+            del self._buffer[: len(READY)]
+            data = self._buffer
+        self._left -= len(data) if self.confined else 0
         if self._left < 0:
             self.overrun = True
             self._buffer.clear()
-        elif not self.overrun:
-            self._buffer += data
-
-    def ready(self) -> bool:
-        """Whether the handshake has come; takes it from the buffer."""
-        if not self._buffer.startswith(READY):
-            return False
-        del self._buffer[: len(READY)]
-        return True
 
     def failure(self) -> str:
         """Why the process could not be confined, as far as it could say."""

@@ -65,7 +65,6 @@ class Channel:
     socket: socket.socket
     pending: memoryview
     splitter: frames.Splitter
-    confined: bool = False
     messages: list[Wire] = field(default_factory=list)
     malformed: str = ""
 
@@ -83,7 +82,7 @@ class Channel:
     def read(self) -> None:
         """Take what has come so far."""
         try:
-            while data := self.socket.recv(1 << 18):
+            while not self.splitter.overrun and (data := self.socket.recv(1 << 18)):
                 self.splitter.feed(data)
         except (BlockingIOError, ConnectionResetError):
             pass
@@ -92,8 +91,7 @@ class Channel:
         """Take what is left, once the process has ended, and read it."""
         self.read()
         self.socket.close()
-        self.confined = self.splitter.ready()
-        if not self.confined:
+        if not self.splitter.confined:
             return
         try:
             for message in self.splitter.messages():
@@ -131,7 +129,7 @@ def requests(job: Job, limits: Limits) -> list[bytes]:
 def infrastructure_fault(channels: Sequence[Channel], ends: Sequence[End]) -> str:
     """Why nothing can be said of the program; empty when something can."""
     for channel, end in zip(channels, ends, strict=True):
-        if not channel.confined and end.stopped != protocol.NOT_NEEDED:
+        if not channel.splitter.confined and end.stopped != protocol.NOT_NEEDED:
             return f"a process could not be confined: {channel.splitter.failure()}"
         if end.stopped == protocol.STARVED:
             return "the machine did not let the program run within the wall limit"
@@ -196,7 +194,12 @@ def _judge(checks: Sequence[testspec.Check], claims: list[Wire], calls: range) -
             if not _raised(claim, str(mine[0].expected)):
                 return _Outcome("wrong", detail=f"did not raise {mine[0].expected}")
             continue
-        if not (isinstance(claim, list) and len(claim) == 3 and claim[0] == "v" and isinstance(claim[2], list)):
+        if not isinstance(claim, list) or len(claim) != 3 or not isinstance(claim[2], list):
+            return _not_a_value(None)
+        truth = _truth(claim[1]) if claim[0] == "u" else None
+        if truth is not None and mine and all(check.operator in ("true", "false") for check in mine):
+            claim = ["v", truth, claim[2]]
+        if claim[0] != "v":
             return _not_a_value(claim)
         for check in mine:
             subject = claim[1]
@@ -233,8 +236,14 @@ def _not_a_value(claim: Wire) -> _Outcome:
     if status == "m":
         return _Outcome("memory", exception="MemoryError", detail="the program ran out of memory")
     if status == "u":
-        return _Outcome("unserialisable", detail=str(claim[1])[:300])
+        reason = claim[1][0] if isinstance(claim[1], list) and claim[1] else claim[1]
+        return _Outcome("unserialisable", detail=str(reason)[:300])
     return _Outcome("died", detail="the program's answer makes no sense")
+
+
+def _truth(details: Wire) -> bool | None:
+    """Whether a value that can't leave is true, as the program says; None when it does not say."""
+    return details[1] if isinstance(details, list) and len(details) == 2 and isinstance(details[1], bool) else None
 
 
 def _exception(status: str, details: Wire) -> _Outcome:

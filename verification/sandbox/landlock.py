@@ -7,26 +7,18 @@ linux/landlock.h. Metadata (stat) is outside Landlock's reach; the seccomp filte
 from __future__ import annotations
 
 import ctypes
-import os
 
 from verification.sandbox import kernel
 
-_CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
+_CREATE, _RESTRICT = 444, 446
 _QUERY_VERSION = 1
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # version: how many of the access bits it knows
 _TCP_RIGHTS = 0b11  # bind, connect (version 4)
 _SCOPES = 0b11  # abstract unix sockets, signals (version 6)
-_READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
-_PATH_BENEATH = 1
 
 
 class _RulesetAttributes(ctypes.Structure):
     _fields_ = [("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
-
-
-class _PathBeneath(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
 def version() -> int:
@@ -37,8 +29,8 @@ def version() -> int:
         return 0
 
 
-def ruleset(*, readable: int | None = None) -> int:
-    """A descriptor of a rule set that denies all it can, but for reading beneath the folder open as `readable`."""
+def ruleset() -> int:
+    """A descriptor of a rule set that denies all that this kernel's version can deny."""
     known = version()
     attributes = _RulesetAttributes(
         files=(1 << _FILE_RIGHTS.get(known, 16)) - 1,
@@ -46,18 +38,7 @@ def ruleset(*, readable: int | None = None) -> int:
         scoped=_SCOPES if known >= 6 else 0,
     )
     size = 24 if known >= 6 else 16 if known >= 4 else 8
-    descriptor = kernel.syscall(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
-    os.set_inheritable(descriptor, False)
-    if readable is not None:
-        rule = _PathBeneath(allowed=_READ_FILE | _READ_FOLDER, parent=readable)
-        kernel.syscall(
-            _ADD_RULE,
-            ctypes.c_int(descriptor),
-            ctypes.c_int(_PATH_BENEATH),
-            ctypes.byref(rule),
-            ctypes.c_uint32(0),
-        )
-    return descriptor
+    return kernel.syscall(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
 
 
 def restrict(descriptor: int) -> None:

@@ -60,15 +60,6 @@ def leave_root() -> None:
     kernel.mount("none", "/", "tmpfs", read_only, "size=4k,nr_inodes=4,mode=0555")
 
 
-def fresh_proc() -> int | None:
-    """An open /proc of the new process namespace; None where a container's masks forbid to mount one."""
-    try:
-        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-        return os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-
-
 def _try(writer: int) -> None:
     """The child of `possible`: goes all the way, says how it went, ends."""
     answer = "ok"

@@ -233,7 +233,7 @@ class _Zygote:
             while data := mine.recv(1 << 16):
                 splitter.feed(data)
         self.control.recv(protocol.END.size)
-        found = list(splitter.messages()) if splitter.ready() else []
+        found = list(splitter.messages()) if splitter.confined else []
         if not found:
             raise SandboxError(f"the self-attacks did not come to an end: {splitter.failure()}")
         if mode == protocol.CALL_ATTACKS:

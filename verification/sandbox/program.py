@@ -60,7 +60,8 @@ def run_values(descriptor: int, request: dict[str, Any]) -> None:
         values = codec.decode(args)
         named = codec.decode(kwargs)
         try:
-            outcome = ["v", codec.encode(entry(*values, **named))]
+            value = entry(*values, **named)
+            outcome = _claim(value)
         except BaseException as error:  # noqa: BLE001
             outcome = _failure(error)
         say([*outcome, _watched(values, watched)])
@@ -71,18 +72,17 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
     say = _teller(link)
     held: list[Any] = []
 
-    def hold(value: Any) -> Wire:
-        held.append(value)
-        is_error = isinstance(value, type) and issubclass(value, BaseException)
-        return ["h", len(held) - 1, type(value).__name__, is_error]
+    numbers: dict[int, int] = {}
 
-    def outward(value: Any) -> Wire:
-        try:
-            if isinstance(value, type) and value.__module__ == MODULE_NAME:
-                return hold(value)
-            return codec.encode(value)
-        except Unserialisable:
-            return hold(value)
+    def hold(value: Any, _: int = 0) -> Wire:
+        number = numbers.setdefault(id(value), len(held))
+        if number == len(held):
+            held.append(value)
+        is_error = isinstance(value, type) and issubclass(value, BaseException)
+        return ["h", number, type(value).__name__, is_error]
+
+    def hold_type(value: type, _: int) -> Wire:
+        return hold(value) if value.__module__ == MODULE_NAME else ["T", value.__name__]
 
     def callback(number: int) -> Callable[..., Any]:
         def call_tester(*args: Any, **kwargs: Any) -> Any:
@@ -94,7 +94,9 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
 
         return call_tester
 
-    codec.extend(readers={"H": lambda number: held[number], "cb": callback})
+    codec.extend(
+        encoders={type: hold_type}, readers={"H": lambda number: held[number], "cb": callback}, fallback=hold
+    )
     try:
         namespace = _load(request)
     except BaseException as error:  # noqa: BLE001
@@ -106,7 +108,7 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
         try:
             value, arguments = _serve_one(message, namespace, held)
             before = arguments[0] if arguments else []
-            outcome = ["v", outward(value)]
+            outcome = ["v", codec.encode(value)]
             changes = _changes(*arguments) if before else []
         except BaseException as error:  # noqa: BLE001
             outcome, changes = _failure(error), []
@@ -174,10 +176,18 @@ def _resolve(namespace: dict[str, Any], dotted: str) -> Any:
     return value
 
 
+def _claim(value: Any) -> list[Wire]:
+    """The value; or, where it can't leave, whether it is true, which is all that ``assert f(x)`` asks."""
+    try:
+        return ["v", codec.encode(value)]
+    except Unserialisable as error:
+        return ["u", [str(error)[:300], bool(value)]]
+
+
 def _failure(error: BaseException) -> list[Wire]:
     """[status, details] for whatever the program raised, or for a value that can't leave."""
     if isinstance(error, Unserialisable):
-        return ["u", str(error)[:300]]
+        return ["u", [str(error)[:300], None]]
     if isinstance(error, MemoryError):
         return ["m", None]
     try:

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 # fmt: off
@@ -60,7 +60,7 @@ KILL_PROCESS = 0x80000000
 X32_BIT = 0x40000000
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
-_LOAD, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
@@ -84,19 +84,7 @@ def program(architecture: str) -> list[Instruction]:
     lines.append(Instruction(_LOAD, 0))
     if architecture == "x86_64":
         lines += [Instruction(_JGE, X32_BIT, 0, 1), Instruction(_RETURN, KILL_PROCESS)]
-    for number in _numbers(PLAIN, column):
-        lines += [Instruction(_JEQ, number, 0, 1), Instruction(_RETURN, ALLOW)]
-    for name, numbers in CHECKED.items():
-        checked = numbers[column]
-        if checked is not None:
-            block = list(_rules(name))
-            lines += [Instruction(_JEQ, checked, 0, len(block)), *block]
-    for number in _numbers(NO_SUCH_FILE, column):
-        lines += [Instruction(_JEQ, number, 0, 1), _fail(errno.ENOENT)]
-    for number in _numbers(NO_SUCH_CALL, column):
-        lines += [Instruction(_JEQ, number, 0, 1), _fail(errno.ENOSYS)]
-    lines.append(_fail(errno.EPERM))
-    return lines
+    return lines + _tree(sorted(_answers(column).items()))
 
 
 class _SockFprog(ctypes.Structure):
@@ -128,11 +116,31 @@ class Filter:
             raise OSError(ctypes.get_errno(), "the kernel refused the seccomp filter")
 
 
-def _numbers(table: dict[str, tuple[int | None, int | None]], column: int) -> Iterator[int]:
-    for numbers in table.values():
-        number = numbers[column]
-        if number is not None:
-            yield number
+def _answers(column: int) -> dict[int, list[Instruction]]:
+    """What follows each call that is known: instructions that end in a return."""
+    found: dict[int, list[Instruction]] = {}
+    tables: tuple[tuple[dict[str, tuple[int | None, int | None]], Callable[[str], list[Instruction]]], ...] = (
+        (PLAIN, lambda _: [Instruction(_RETURN, ALLOW)]),
+        (CHECKED, lambda name: list(_rules(name))),
+        (NO_SUCH_FILE, lambda _: [_fail(errno.ENOENT)]),
+        (NO_SUCH_CALL, lambda _: [_fail(errno.ENOSYS)]),
+    )
+    for table, answer in tables:
+        for name, numbers in table.items():
+            number = numbers[column]
+            if number is not None:
+                found[number] = answer(name)
+    return found
+
+
+def _tree(answers: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """A binary search: the kernel tries a new filter on every call there is, so a long chain is dear at each fork."""
+    if len(answers) == 1:
+        number, answer = answers[0]
+        return [Instruction(_JEQ, number, 1, 0), _fail(errno.EPERM), *answer]
+    middle = len(answers) // 2
+    below, rest = _tree(answers[:middle]), _tree(answers[middle:])
+    return [Instruction(_JGE, answers[middle][0], 0, 1), Instruction(_JUMP, len(below)), *below, *rest]
 
 
 def _fail(error: int) -> Instruction:

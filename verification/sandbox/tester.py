@@ -40,10 +40,9 @@ def run_tests(descriptor: int, link: int, request: dict[str, Any]) -> None:
     frames.send(descriptor, ["ok", None])
     namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
     sys.modules["pytest"] = pytest_names.module()
-    setup = _run(partial(_execute, request["prelude"], namespace), remote)
     for name in request["names"]:
-        if name not in namespace:
-            remote.bind(name, namespace)
+        remote.bind(name, namespace)
+    setup = _run(partial(_execute, request["prelude"], namespace), remote)
     for test in request["tests"]:
         status = setup if setup[0] != "passed" else _run(partial(_execute, test, namespace), remote)
         frames.send(descriptor, status)
@@ -104,7 +103,7 @@ class _Remote:
             return ["died", None]
         if status == "v":
             return None
-        return [{"m": "memory", "u": "unserialisable"}.get(status, "exception"), detail]
+        return ["memory" if status == "m" else "exception", detail]
 
     def bind(self, name: str, namespace: dict[str, Any]) -> None:
         try:
@@ -132,7 +131,7 @@ class _Remote:
         if status == "m":
             self.memory = True
             raise MemoryError("the program ran out of memory")
-        raise Unserialisable(str(value)[:300])
+        raise Unserialisable(str(value[0] if isinstance(value, list) and value else value)[:300])
 
     def _exchange(self, packed: bytes) -> Wire:
         try:

@@ -18,12 +18,13 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from dataclasses import asdict
 from typing import NoReturn
 
-from verification.sandbox import attacks, confine, frames, kernel, landlock, namespaces, program, stdlib, tester
+from verification.sandbox import attacks, confine, frames, kernel, namespaces, program, stdlib, tester
 from verification.sandbox.policy import SandboxUnavailable
 from verification.sandbox.protocol import (
     ASSERTS,
@@ -39,6 +40,11 @@ from verification.sandbox.protocol import (
     STARVED,
     WALL_TIME,
 )
+
+_STARVED = 0.25
+"""A child that waited for a processor this share of the wall limit that it reached was not judged fairly."""
+
+_QUESTION = struct.Struct("=d")
 
 _TICK = 0.5
 """A longer pause between two looks at the clock was not the child's: the machine, or this process, stood still."""
@@ -56,21 +62,32 @@ def main(descriptor: int, pool: int, forgo: list[str]) -> NoReturn:
     if not why_not:
         namespaces.enter()
     watcher = os.getpid()
+    asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         os.close(watched)
-        _serve(control, watcher, forgo, why_not)
+        asked.close()
+        _serve(control, asking, watcher, forgo, why_not)
     control.close()
-    _wait_for_either(watched, child)
+    asking.close()
+    _watch_over(watched, child, asked)
 
 
-def _wait_for_either(pool: int, child: int) -> NoReturn:
-    """Until the pool's process or the zygote ends; the kernel kills the zygote with this process."""
+def _watch_over(pool: int, child: int, questions: socket.socket) -> NoReturn:
+    """Until the pool's process or the zygote ends; the kernel kills the zygote with this process.
+
+    Meanwhile answers, for a zygote that can't open /proc, whether a child of its was starved.
+    """
     ended = os.pidfd_open(child)
     waiting = select.poll()
-    waiting.register(pool, select.POLLIN)
-    waiting.register(ended, select.POLLIN)
-    waiting.poll()
+    for descriptor in (pool, ended, questions.fileno()):
+        waiting.register(descriptor, select.POLLIN)
+    while all(ready == questions.fileno() for ready, _ in waiting.poll()):
+        question, descriptors, _, _ = socket.recv_fds(questions, _QUESTION.size, 1)
+        if not descriptors:
+            break
+        questions.send(b"y" if _was_starved(descriptors[0], *_QUESTION.unpack(question)) else b"n")
+        os.close(descriptors[0])
     try:
         os.kill(child, signal.SIGKILL)
     except ProcessLookupError:
@@ -79,9 +96,26 @@ def _wait_for_either(pool: int, child: int) -> NoReturn:
     os._exit(0)
 
 
-def _serve(control: socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
+def _was_starved(descriptor: int, seconds: float) -> bool:
+    """Whether a process is stopped, or waited for a processor so long, rather than slept of its own will."""
+    try:
+        fields = dict(line.split(":", 1) for line in _read(f"/proc/self/fdinfo/{descriptor}").splitlines())
+        number = int(fields["Pid"])
+        state = _read(f"/proc/{number}/stat").rpartition(") ")[2][:1]
+        _, waited, _ = map(int, _read(f"/proc/{number}/schedstat").split())
+    except (OSError, KeyError, ValueError):
+        return False
+    return state in ("T", "t") or waited > 1e9 * seconds
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii", errors="replace") as file:
+        return file.read()
+
+
+def _serve(control: socket.socket, asking: socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
     parent = os.getppid()  # 0 when it is outside this process's namespace
-    control = _move_up(control)
+    control, asking = _move_up(control), _move_up(asking)
     _be_quiet()
     try:
         confinement = confine.confine_zygote(forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not)
@@ -93,7 +127,7 @@ def _serve(control: socket.socket, watcher: int, forgo: list[str], why_not: str)
     gc.collect()
     gc.freeze()
     gc.disable()
-    zygote = _Zygote(control, confinement)
+    zygote = _Zygote(control, asking, confinement)
     while zygote.serve_one():
         pass
     os._exit(0)
@@ -129,8 +163,9 @@ class _Child:
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, confinement: confine.Confinement) -> None:
+    def __init__(self, control: socket.socket, asking: socket.socket, confinement: confine.Confinement) -> None:
         self._control = control
+        self._asking = asking
         self._confinement = confinement
         self._pid = os.getpid()
         self._printed = program.Printed()
@@ -186,17 +221,18 @@ class _Zygote:
                 if child.stopped == BY_ITSELF and child.cpu_now() >= cpu_seconds:
                     child.stop(CPU_TIME)
             if left <= 0:
-                starved = any(self._was_starved(child, wall_seconds) for child in running.values())
+                starved = any(self._starved(child, _STARVED * wall_seconds) for child in running.values())
                 _stop_all(running, STARVED if starved else WALL_TIME)
 
-    def _was_starved(self, child: _Child, wall_seconds: float) -> bool:
-        """Whether the child wanted to run and was not let, rather than slept of its own will."""
-        proc = self._confinement.proc
-        if proc is None:
+    def _starved(self, child: _Child, seconds: float) -> bool:
+        """The watcher's answer; it sees /proc, which is closed to this process."""
+        if child.stopped != BY_ITSELF:
             return False
-        state = _read_at(proc, f"{child.pid}/stat").rpartition(") ")[2][:1]
-        waited = _read_at(proc, f"{child.pid}/schedstat").split()
-        return state in ("T", "t") or (len(waited) == 3 and int(waited[1]) > 0.25e9 * wall_seconds)
+        try:
+            socket.send_fds(self._asking, [_QUESTION.pack(seconds)], [child.descriptor])
+            return self._asking.recv(1) == b"y"
+        except OSError:
+            return False
 
     def _sweep(self) -> None:
         """Kill whatever a child might have left behind; the filter lets none be made, so this finds nothing."""
@@ -219,7 +255,7 @@ class _Zygote:
                 if place != descriptor:
                     os.dup2(descriptor, place, inheritable=False)
             if mode == FILE_ATTACKS:
-                found = self._try_files()
+                found = attacks.against_files()
             confine.confine_child(
                 self._confinement,
                 memory=memory,
@@ -243,11 +279,6 @@ class _Zygote:
         finally:
             os._exit(status)
 
-    def _try_files(self) -> list[tuple[str, bool]]:
-        if self._confinement.ruleset is not None:
-            landlock.restrict(self._confinement.ruleset)
-        return attacks.against_files()
-
     def _obey(self, request: dict[str, object]) -> None:
         program.prepare(request, self._printed)
         if request["role"] == "values":
@@ -264,15 +295,6 @@ def _stop_all(running: dict[int, _Child], reason: int) -> None:
             child.stop(reason)
 
 
-def _read_at(folder: int, path: str) -> str:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        return ""
-    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-        return file.read()
-
-
 def _be_quiet() -> None:
     """Nothing to read, nothing to write on descriptors 0 to 2."""
     nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -281,8 +303,8 @@ def _be_quiet() -> None:
     os.close(nothing)
 
 
-def _move_up(control: socket.socket) -> socket.socket:
+def _move_up(one: socket.socket) -> socket.socket:
     """To a high descriptor, so that a job's descriptors arrive as 3, 4, 5 and 6."""
-    moved = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, 20)
-    control.close()
+    moved = fcntl.fcntl(one.fileno(), fcntl.F_DUPFD_CLOEXEC, 20)
+    one.close()
     return socket.socket(fileno=moved)
