@@ -10,7 +10,7 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -91,9 +91,10 @@ def _accept(request: HttpRequest, invitation: Invitation, user: User) -> HttpRes
 
 
 def _sign_up(request: HttpRequest, invitation: Invitation) -> HttpResponse:
-    form = SignUpForm(request.POST or None, initial={"language": get_language()})
-    if request.method != "POST" or not form.is_valid():
-        status = 422 if form.is_bound else 200
+    sent = request.method == "POST"
+    form = SignUpForm(request.POST if sent else None, initial={"language": get_language()})
+    if not form.is_valid():
+        status = 422 if sent else 200
         return render(request, "accounts/join.html", {"invitation": invitation, "form": form}, status=status)
     data = form.cleaned_data
     try:
@@ -108,7 +109,8 @@ def _sign_up(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     except actions.InvitationRefused:
         return render(request, "accounts/invitation_gone.html", status=410)
     login(request, user)
-    messages.success(request, _("Welcome to %(project)s.") % {"project": invitation.project.name})
+    with override(user.language):
+        messages.success(request, _("Welcome to %(project)s.") % {"project": invitation.project.name})
     response = redirect("catalog:project", slug=invitation.project.slug)
     _remember_language(response, user.language)
     return response

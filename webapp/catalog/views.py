@@ -75,9 +75,10 @@ def role(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @role_required(Role.ENGINEER, Role.ADMIN)
 def import_prompts(request: HttpRequest, project: Project) -> HttpResponse:
     """Upload a JSONL file: all of its tasks are stored, or none and the wrong lines are listed."""
-    form = PromptsForm(request.POST or None, request.FILES or None)
-    if request.method != "POST" or not form.is_valid():
-        status = 422 if form.is_bound else 200
+    sent = request.method == "POST"
+    form = PromptsForm(request.POST, request.FILES) if sent else PromptsForm()
+    if not form.is_valid():
+        status = 422 if sent else 200
         return render(request, "catalog/import.html", {"project": project, "form": form}, status=status)
     report = actions.import_prompts(project, form.cleaned_data["file"], by=signed_in(request))
     if report.errors:

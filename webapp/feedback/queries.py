@@ -8,10 +8,10 @@ from django.db.models import Exists, OuterRef, Q
 
 from verification.outcome import Outcome
 from webapp.accounts.models import User
-from webapp.catalog import verdicts
 from webapp.catalog.models import Execution, Project, Sample, Verification
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating
+from webapp.review.wording import OUTCOMES, PROPERTIES
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,12 @@ def _side(letter: str, sample: Sample) -> SideResult:
 
 def _finding(verdict: Verification) -> Finding:
     example = verdict.counterexample or {}
+    label, meaning = OUTCOMES[verdict.outcome]
     return Finding(
         outcome=verdict.outcome,
-        label=verdicts.label(verdict.outcome),
-        obligation=verdicts.obligation(verdict.property),
-        meaning=verdicts.meaning(verdict.outcome),
+        label=str(label),
+        obligation=str(PROPERTIES.get(verdict.property, verdict.property)),
+        meaning=str(meaning),
         call=str(example.get("call", "")),
         observed=str(example.get("observed", "")),
     )
