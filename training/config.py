@@ -220,7 +220,7 @@ CORE_FAMILIES: tuple[str, ...] = (
     "length-or-default",
     "html-item",
     "path-under",
-    "shell-command",
+    "parse-list",
     "pipeline",
 )
 """The families that a small model learns within minutes on two cores."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from verification.sandbox import Job, Pool
 RewardFunction = Callable[..., Sequence[float | None]]
 """TRL's signature: ``f(prompts, completions, completion_ids, **columns)``."""
 
-_OUTCOMES = (Outcome.REFUTED, Outcome.UNSUPPORTED, Outcome.UNKNOWN, Outcome.BOUNDED, Outcome.PROVED)
+_OUTCOMES = (Outcome.REFUTED, Outcome.UNSUPPORTED, Outcome.UNKNOWN, Outcome.BOUNDED, Outcome.PROVED, Outcome.VACUOUS)
 _CHUNK = 64
 
 
@@ -112,13 +112,22 @@ def evaluate(
     steps = _Steps(watcher, 3 * len(chosen))
     prompts = [format_prompt(tokenizer, task.text, task.signature) for task in chosen]
     answers = decoder.complete(prompts, settings.decoding, on_batch=lambda done, _: steps.reach(done))
+    rows = judge(chosen, answers, on_step=lambda done: steps.reach(len(chosen) + done))
     divergences = _divergences(model, tokenizer, chosen, answers, reference)
     scores = _scores(prompts, answers, chosen, rewards or {})
-    tested = _run_tests(chosen, answers, steps)
-    verdicts = _verify(chosen, answers, steps)
-    found = zip(chosen, answers, tested, verdicts, divergences, scores, strict=True)
-    rows = tuple(_row(*one) for one in found)
-    return Evaluation(str(model_path), to_json(settings), rows)
+    found = zip(rows, divergences, scores, strict=True)
+    rows = [replace(row, kl=divergence, rewards=score) for row, divergence, score in found]
+    return Evaluation(str(model_path), to_json(settings), tuple(rows))
+
+
+def judge(
+    tasks: Sequence[Task], answers: Sequence[Completion], *, on_step: Callable[[int], None] = lambda done: None
+) -> list[Row]:
+    """Test and verify one answer a task; ``on_step`` counts both passes together."""
+    tested = _run_tests(tasks, answers, on_step)
+    verdicts = _verify(tasks, answers, lambda done: on_step(len(tasks) + done))
+    found = zip(tasks, answers, tested, verdicts, strict=True)
+    return [_row(*one) for one in found]
 
 
 def summarise(evaluation: Evaluation, *, bootstrap: int = 1000, seed: int = 0) -> dict[str, dict[str, Estimate]]:
@@ -170,6 +179,7 @@ _LABELS = {
     "full": "full pass@1",
     "public": "public pass@1",
     "syntax": "valid syntax",
+    "vacuous": "nothing to prove",
     "tokens": "length (tokens)",
     "kl": "KL (nats)",
 }
@@ -215,7 +225,9 @@ def _scores(
     return scores
 
 
-def _run_tests(tasks: Sequence[Task], answers: Sequence[Completion], steps: _Steps) -> list[tuple[bool, bool]]:
+def _run_tests(
+    tasks: Sequence[Task], answers: Sequence[Completion], on_step: Callable[[int], None]
+) -> list[tuple[bool, bool]]:
     """(passes the public tests, passes all tests) of each answer."""
     passed: list[tuple[bool, bool]] = []
     with Pool() as pool:
@@ -228,18 +240,20 @@ def _run_tests(tasks: Sequence[Task], answers: Sequence[Completion], steps: _Ste
             ]
             good = [result.status == "passed" for result in pool.run_many(jobs)]
             passed.extend((public, public and hidden) for public, hidden in zip(good[::2], good[1::2], strict=True))
-            steps.reach(len(tasks) + len(passed))
+            on_step(len(passed))
     return passed
 
 
-def _verify(tasks: Sequence[Task], answers: Sequence[Completion], steps: _Steps) -> list[dict[str, Outcome]]:
+def _verify(
+    tasks: Sequence[Task], answers: Sequence[Completion], on_step: Callable[[int], None]
+) -> list[dict[str, Outcome]]:
     """Outcome by property of each answer; the key ``""`` holds the report's."""
     verdicts: list[dict[str, Outcome]] = []
     for task, answer in zip(tasks, answers, strict=True):
         report = verify(answer.text, entry=task.entry, properties=task.properties, contract=contract_of(task))
         verdicts.append({"": report.outcome, **{verdict.property: verdict.outcome for verdict in report.verdicts}})
         if len(verdicts) % _CHUNK == 0 or len(verdicts) == len(tasks):
-            steps.reach(2 * len(tasks) + len(verdicts))
+            on_step(len(verdicts))
     return verdicts
 
 
@@ -255,8 +269,6 @@ def _row(
     answer: Completion,
     passed: tuple[bool, bool],
     verdicts: Mapping[str, Outcome],
-    divergence: float | None,
-    rewards: Mapping[str, float],
 ) -> Row:
     return Row(
         key=task.key,
@@ -273,8 +285,6 @@ def _row(
         verdicts={slug: str(outcome) for slug, outcome in verdicts.items() if slug},
         tokens=len(answer.token_ids),
         finished=answer.finished,
-        kl=divergence,
-        rewards=dict(rewards),
     )
 
 

@@ -74,7 +74,8 @@ def train(
     network, tokenizer = _begin(tasks, model, settings)
     rows = _encode(tasks, tokenizer, context_length(network))
     order = batch_order([len(row["input_ids"]) for row in rows], settings.batch_size, settings.epochs, settings.seed)
-    trainer = _trainer(network, tokenizer, [rows[index] for index in order], settings, attempt, budget, watcher)
+    examples = Dataset.from_list(rows).select(order)
+    trainer = _trainer(network, tokenizer, examples, settings, attempt, budget, watcher)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     metrics = _validate(trainer, _encode(validation[:_VALIDATED], tokenizer, context_length(network)))
     return _save(trainer, tokenizer, attempt / FINAL, {**metrics, "steps": trainer.state.global_step})
@@ -157,13 +158,13 @@ def _encode(tasks: Sequence[Task], tokenizer: Any, context: int) -> list[dict[st
 def _trainer(
     network: Any,
     tokenizer: Any,
-    rows: list[dict[str, list[int]]],
+    examples: Dataset,
     settings: SFTSettings,
     attempt: Path,
     budget: _Budget,
     watcher: Watcher,
 ) -> SFTTrainer:
-    total = math.ceil(len(rows) / settings.batch_size)
+    total = math.ceil(len(examples) / settings.batch_size)
     optimizer = torch.optim.AdamW(
         _decayed(network, settings.weight_decay), lr=settings.learning_rate, betas=_ADAM_BETAS, fused=True
     )
@@ -171,7 +172,7 @@ def _trainer(
     trainer = SFTTrainer(
         model=network,
         args=_arguments(settings, attempt),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=examples,
         processing_class=tokenizer,
         callbacks=[_Reporter(attempt, budget, total, watcher)],
         optimizers=(optimizer, scheduler),
@@ -183,7 +184,7 @@ def _trainer(
 def _arguments(settings: SFTSettings, attempt: Path) -> SFTConfig:
     return SFTConfig(
         output_dir=str(attempt),
-        num_train_epochs=1,  # the rows hold all epochs, in their order
+        num_train_epochs=1,  # the examples hold all epochs, in their order
         train_sampling_strategy="sequential",
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,

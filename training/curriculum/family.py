@@ -55,7 +55,7 @@ class Family:
     parameters: str
     """``$xs: list[int], $i: int``"""
     returns: str
-    names: Mapping[str, Sequence[str]]
+    names: Mapping[str, tuple[str, ...]]
     """Argument slots and the pools of their names."""
     english: tuple[str, ...]
     spanish: tuple[str, ...]
@@ -66,7 +66,7 @@ class Family:
     edges: Callable[[Random, Slots], list[Arguments]]
     """Arguments that find out unguarded and insecure code."""
     properties: tuple[str, ...]
-    constants: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    constants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Slots of the description: numbers and words."""
     stages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Slots whose single values are all seen in training, though not all their combinations."""

@@ -7,7 +7,8 @@ the same on every machine and do not move when a pool grows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from random import Random
 
 
@@ -56,9 +57,10 @@ def is_unseen(value: str) -> bool:
     return hashlib.sha256(value.encode()).digest()[0] % 5 == 0
 
 
-def part_of(pool: Sequence[str], *, unseen: bool) -> list[str]:
+@cache
+def part_of(pool: tuple[str, ...], *, unseen: bool) -> tuple[str, ...]:
     """The seen or the unseen part of a pool, in the pool's order."""
-    return [value for value in pool if is_unseen(value) == unseen]
+    return tuple(value for value in pool if is_unseen(value) == unseen)
 
 
 def numbers(low: int, high: int) -> tuple[str, ...]:
@@ -66,7 +68,7 @@ def numbers(low: int, high: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(low, high + 1))
 
 
-def draw(rng: Random, pools: Mapping[str, Sequence[str]], *, unseen: bool) -> dict[str, str]:
+def draw(rng: Random, pools: Mapping[str, tuple[str, ...]], *, unseen: bool) -> dict[str, str]:
     """One value a slot; slots that share a pool get different values."""
     chosen: dict[str, str] = {}
     for slot, pool in pools.items():

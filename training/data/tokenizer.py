@@ -1,7 +1,8 @@
 """A byte-level BPE for descriptions and Python: any text survives a round trip.
 
-Words keep the space or underscore before them, digits stand alone (so numbers can be copied), and
-a line break takes the indentation after it into one token.
+Words keep the space or underscore before them, digits stand alone, and a line break takes the
+indentation after it into one token. Keywords and operators take the spaces on both their sides, so
+that a name in code is the same token wherever it stands: names and numbers can be copied.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from transformers import PreTrainedTokenizerFast
 from training.curriculum.task import Task
 from training.prompting import BOS, EOS, PAD, SEP, SPECIAL_TOKENS
 
-_PIECES = r"\n+ *|[ _]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+| +|\s"
+_KEYWORDS = "and|as|def|elif|else|except|for|from|if|import|in|is|lambda|not|or|return|try|while|with"
+_PIECES = "|".join(
+    (
+        r"\n+ *",
+        rf" ?(?:{_KEYWORDS})\b ?",
+        r"[ _]?\p{L}+",
+        r"\p{N}",
+        r" ?[^\s\p{L}\p{N}]+ ?",
+        r" +",
+        r"\s",
+    )
+)
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int = 512) -> PreTrainedTokenizerFast:

@@ -217,7 +217,7 @@ FACTORIAL = Family(
     ),
     basic=_factorial,
     edges=_factorial_edges,
-    properties=("value-error", "recursion"),
+    properties=("value-error", "other-exception"),
 )
 
 DIGIT_SUM = Family(

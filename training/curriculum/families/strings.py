@@ -122,7 +122,7 @@ TRUNCATE = Family(
     basic=_long,
     edges=_long_edges,
     properties=("contract",),
-    post="len(result) <= $n",
+    post="len(result) <= $n and (len($s) > $n or result == $s)",
 )
 
 INITIALS = Family(
