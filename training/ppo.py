@@ -90,7 +90,6 @@ class PPOConfig(TrainingArguments):
     logging_strategy: str = "no"
     save_strategy: str = "no"
     remove_unused_columns: bool = False
-    ignore_data_skip: bool = True
 
     def __post_init__(self) -> None:
         self._check()
