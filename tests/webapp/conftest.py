@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from tests.webapp import people
+from webapp.frontend.build import FrontendError, build
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,22 +39,31 @@ def team(db: None) -> people.Team:
     return people.team()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: the machine's, or Playwright's own."""
+    """A headless Chromium, the machine's or Playwright's own, and the bundles that pages load."""
     # Imported here: the other web tests need no Playwright.
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright's loop runs in this thread, where the tests use the database between their steps.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         path = _chromium() or playwright.chromium.executable_path
         if not Path(path).exists():
-            reason = "no Chromium found: run `make services`, or set AVAL_CHROMIUM to one"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            _not_to_be_had("no Chromium found: run `make services`, or set AVAL_CHROMIUM to one")
+        try:
+            build()
+        except FrontendError as error:
+            _not_to_be_had(f"the pages' scripts could not be built: {error}")
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+def _not_to_be_had(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _chromium() -> str:
