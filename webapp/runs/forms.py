@@ -6,7 +6,7 @@ puts each problem beside its field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ MODELS: dict[str, dict[str, tuple[Callable[[Project], QuerySet[ModelVersion]], b
     Run.Kind.EVALUATE: {
         "base_model": (queries.generating_models, True),
         "candidate": (queries.generating_models, False),
+        "reward_model": (queries.reward_models, False),
     },
 }
 """For each kind the models to choose: where from, and whether one must be chosen."""
@@ -160,13 +161,13 @@ class LaunchForm:
 
     def _model_field(self, name: str) -> FormField:
         source, required = MODELS[self.kind][name]
-        choices = [(str(model.pk), _describe_model(model)) for model in source(self.project)]
-        first = choices[0][0] if choices else ""
+        models = list(source(self.project))
+        choices = [(str(model.pk), _describe_model(model)) for model in models]
         return FormField(
             name=name,
             label=wording.label(name),
             help=wording.explanation(name),
-            value=first if self._data is None else self._data.get(name, ""),
+            value=_usual(name, models) if self._data is None else str(self._data.get(name, "")),
             kind="select",
             choices=tuple(choices if required else [("", "—"), *choices]),
             error=self.problems.get(name, ""),
@@ -228,6 +229,16 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
             place = place.setdefault(group, {})
         place[last] = value
     return tree
+
+
+def _usual(name: str, models: Sequence[ModelVersion]) -> str:
+    """The id of the model that is chosen when the form opens: the newest that fits, else none."""
+    kinds = {
+        "base_model": ModelVersion.Kind.SUPERVISED,
+        "candidate": ModelVersion.Kind.ALIGNED,
+        "reward_model": ModelVersion.Kind.REWARD,
+    }
+    return next((str(model.pk) for model in models if model.kind == kinds[name]), "")
 
 
 def _describe_model(model: ModelVersion) -> str:

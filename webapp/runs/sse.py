@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -188,13 +188,18 @@ class Hub:
                 await reader.close()
 
     async def _hear(self) -> None:
-        async with await self.connect() as listening:
+        listening = await self.connect()
+        # Not ``async with listening``: that would first roll back, which can wait for ever when cancelled here.
+        try:
             await listening.execute(f"LISTEN {CHANNEL}")
             self._read_again()
             while True:
-                async for notice in listening.notifies(timeout=PING_SECONDS):
-                    await self._announce(notice.payload)
+                async with aclosing(listening.notifies(timeout=PING_SECONDS)) as notices:
+                    async for notice in notices:
+                        await self._announce(notice.payload)
                 await listening.execute("SELECT 1")  # a connection that died silently fails here
+        finally:
+            await listening.close()
 
     def _read_again(self) -> None:
         """Announcements may have been missed: everybody reads the table."""

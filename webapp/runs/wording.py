@@ -56,6 +56,10 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "reward": (gettext_lazy("Reward"), ""),
     "tests_weight": (gettext_lazy("Weight of the tests"), ""),
     "verifier_weight": (gettext_lazy("Weight of the verdicts"), gettext_lazy("Decides among equal test results.")),
+    "all_pass_share": (
+        gettext_lazy("Share for passing all tests"),
+        gettext_lazy("Part of the tests' weight that only a program that passes all of them earns."),
+    ),
     "learned_weight": (
         gettext_lazy("Weight of the ratings"),
         gettext_lazy("Of the reward model, among equal tests and verdicts."),
@@ -65,6 +69,11 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("In standard deviations, to either side."),
     ),
     "epochs": (gettext_lazy("Epochs"), gettext_lazy("Passes over the data.")),
+    "margin": (
+        gettext_lazy("Margin"),
+        gettext_lazy("By how much the strongest preference must part two scores."),
+    ),
+    "held_out": (gettext_lazy("Held-out share"), gettext_lazy("Share of the prompts kept for the accuracy.")),
     "count": (gettext_lazy("Programs per prompt"), ""),
     "prompts": (gettext_lazy("Prompts"), gettext_lazy("How many are used (for an evaluation: of each split).")),
     "split": (gettext_lazy("Split"), ""),
