@@ -240,9 +240,16 @@ SCALES: dict[str, Scale] = {
         evaluation=EvaluationSettings(),
     ),
     "tiny": Scale(
-        tasks=TaskSettings(train=400, held_out=24),
-        model=ModelSettings(preset="aval-micro", vocab_size=800),
-        sft=SFTSettings(epochs=2.0, max_cpu_seconds=30.0),
+        tasks=TaskSettings(
+            train=600,
+            held_out=24,
+            unsafe_share=0.4,
+            families=("last-element", "mean", "largest", "length-or-default", "clamp", "parse-int"),
+        ),
+        model=ModelSettings(preset="aval-micro", vocab_size=600),
+        sft=SFTSettings(
+            learning_rate=6e-3, batch_size=16, epochs=10.0, max_cpu_seconds=10.0, warmup_ratio=0.05, save_steps=100
+        ),
         pairs=12,
         pair_decoding=DecodingSettings(max_new_tokens=64),
         reward_model=RewardModelSettings(epochs=1.0),

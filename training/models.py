@@ -11,8 +11,11 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers.utils.logging import disable_progress_bar
 
 from training.config import ModelSettings
+
+disable_progress_bar()  # stages report through their watcher
 
 PRESETS: dict[str, dict[str, int]] = {
     "aval-micro": {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 512},
