@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -111,7 +112,6 @@ def train(
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     folder = fresh_final(attempt)
     adapters.save(model, folder, adapters.Record(KIND, backbone_sha256(backbone)))
-    tokenizer.save_pretrained(str(folder))
     summary = _summary(model, tokenizer, preferences, learnt, judged)
     write_summary(folder, SUMMARY, asdict(summary))
     checkpoints.complete(folder)
@@ -181,7 +181,7 @@ class RewardModel:
     @classmethod
     def load(cls, path: Path, *, backbone: Path, bf16: bool = True) -> RewardModel:
         """The model in an adapter's folder on its backbone; AdapterError for any other backbone."""
-        tokenizer = load_tokenizer(path)
+        tokenizer = load_tokenizer(backbone)
         bare = _sequence_model(backbone, tokenizer)
         adapted = adapters.load(bare, path, kind=KIND, backbone_sha256=backbone_sha256(backbone))
         model = adapted.merge_and_unload().eval().requires_grad_(False)
@@ -200,9 +200,15 @@ class RewardModel:
 
 
 def _sequence_model(backbone: Path, tokenizer: Any) -> Any:
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(backbone), num_labels=1, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-    )
+    reports = logging.getLogger("transformers.modeling_utils")
+    level = reports.level
+    reports.setLevel(logging.ERROR)  # it would report that the backbone has no score head: that is the point
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            str(backbone), num_labels=1, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+    finally:
+        reports.setLevel(level)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -214,7 +220,8 @@ def _new_model(backbone: Path, tokenizer: Any, settings: RewardModelSettings) ->
     set_seed(settings.seed)  # the score head and the adapter start at random
     bare = _sequence_model(backbone, tokenizer)
     model = adapters.attach(bare, adapters.lora_config(settings.lora, bare, reward=True))
-    if not any(parameter.requires_grad and ".score." in name for name, parameter in model.named_parameters()):
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if not any(".score." in name and "lora_" not in name for name in trained):
         raise RuntimeError("the score head is frozen: a reward adapter must be of type SEQ_CLS")
     return model
 
