@@ -92,6 +92,8 @@ def decode(wire: Wire, *, iterator: Callable[[list[Any]], Any] = Yielded, depth:
     if not isinstance(wire, list) or not wire or depth > MAX_DEPTH:
         raise Unserialisable("not a tagged value")
     tag = wire[0]
+    if not isinstance(tag, str):
+        raise Unserialisable("not a tagged value")
     if tag in _SEQUENCES:
         items = [decode(item, iterator=iterator, depth=depth + 1) for item in wire[1:]]
         if tag in ("s", "fs"):
@@ -119,7 +121,7 @@ def matches(expected: Any, wire: Wire) -> bool:
         return items is not None and len(_found(expected, items)) == len(expected)
     if expected is None:
         return wire is None
-    if isinstance(wire, list) and wire and wire[0] in _SEQUENCES:
+    if isinstance(wire, list) and wire and isinstance(wire[0], str) and wire[0] in _SEQUENCES:
         return False
     try:
         return bool(expected == decode(wire))
@@ -303,7 +305,7 @@ def _refuse_collisions(keys: list[Any]) -> None:
 
 
 def _decode_scalar(wire: list[Any], iterator: Callable[[list[Any]], Any], depth: int) -> Any:
-    reader = _SCALARS.get(wire[0]) if isinstance(wire[0], str) else None
+    reader = _SCALARS.get(wire[0])
     if reader is None:
         raise Unserialisable("an unknown tag")
     try:

@@ -52,8 +52,7 @@ class Splitter:
         if not self.confined and self._buffer.startswith(READY):
             self.confined = True
             del self._buffer[: len(READY)]
-            data = self._buffer
-        self._left -= len(data) if self.confined else 0
+        self._left -= len(data)
         if self._left < 0:
             self.overrun = True
             self._buffer.clear()

@@ -46,7 +46,8 @@ _PATIENCE = 0.02
 _FOLDER = Path(__file__).resolve().parent
 # Stands in for the packages, whose own __init__ would load what a zygote must not hold.
 _BOOT = """
-import sys, types
+import os, sys, types
+os.register_at_fork = lambda **_: None  # hooks cost a third of a fork; one thread needs none of them
 for name, folder in (("verification", sys.argv[2]), ("verification.sandbox", sys.argv[1])):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]

@@ -94,9 +94,7 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
 
         return call_tester
 
-    codec.extend(
-        encoders={type: hold_type}, readers={"H": lambda number: held[number], "cb": callback}, fallback=hold
-    )
+    codec.extend(encoders={type: hold_type}, readers={"H": lambda number: held[number], "cb": callback}, fallback=hold)
     try:
         namespace = _load(request)
     except BaseException as error:  # noqa: BLE001

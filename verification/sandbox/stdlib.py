@@ -18,7 +18,6 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
@@ -47,12 +46,9 @@ _KEPT_ENCODINGS = frozenset(
 
 def load() -> None:
     """Import the common modules, map the extensions, then let every later import come from memory alone."""
-    # The hooks that modules run after a fork cost a third of it and mend nothing here: there is one thread, and
-    # `random` starts each program from one state, so that a program without a seed gets the same verdict every time.
-    os.register_at_fork = lambda **_: None
     for name in COMMON:
         importlib.import_module(name)
-    sys.modules["random"].seed(0)
+    sys.modules["random"].seed(0)  # so that a program without a seed gets the same verdict every time
     extensions = dict(_extensions())
     for name, path in extensions.items():
         if name not in sys.modules:
@@ -70,7 +66,7 @@ def load() -> None:
     sys.path_importer_cache.clear()
 
 
-class MemoryFinder(MetaPathFinder, Loader):
+class MemoryFinder:
     """Finds and loads modules whose compiled form was read, or whose library was mapped, beforehand."""
 
     def __init__(self, folder: str, extensions: dict[str, str]) -> None:
@@ -93,7 +89,8 @@ class MemoryFinder(MetaPathFinder, Loader):
             # The dynamic linker knows a mapped library by its path and opens no file.
             loader = importlib.machinery.ExtensionFileLoader(fullname, library) if library else None
             return ModuleSpec(fullname, loader, origin=library) if loader else None
-        return importlib.util.spec_from_loader(fullname, self, origin="memory", is_package=place[2])
+        spec = ModuleSpec(fullname, self, origin="memory", is_package=place[2])  # type: ignore[arg-type]
+        return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None

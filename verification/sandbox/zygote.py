@@ -62,18 +62,20 @@ def main(descriptor: int, pool: int, forgo: list[str]) -> NoReturn:
     if not why_not:
         namespaces.enter()
     watcher = os.getpid()
+    proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC)  # the zygote will take away the root, this process's as well
     asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         os.close(watched)
+        os.close(proc)
         asked.close()
         _serve(control, asking, watcher, forgo, why_not)
     control.close()
     asking.close()
-    _watch_over(watched, child, asked)
+    _watch_over(watched, child, asked, proc)
 
 
-def _watch_over(pool: int, child: int, questions: socket.socket) -> NoReturn:
+def _watch_over(pool: int, child: int, questions: socket.socket, proc: int) -> NoReturn:
     """Until the pool's process or the zygote ends; the kernel kills the zygote with this process.
 
     Meanwhile answers, for a zygote that can't open /proc, whether a child of its was starved.
@@ -86,7 +88,7 @@ def _watch_over(pool: int, child: int, questions: socket.socket) -> NoReturn:
         question, descriptors, _, _ = socket.recv_fds(questions, _QUESTION.size, 1)
         if not descriptors:
             break
-        questions.send(b"y" if _was_starved(descriptors[0], *_QUESTION.unpack(question)) else b"n")
+        questions.send(b"y" if _was_starved(proc, descriptors[0], *_QUESTION.unpack(question)) else b"n")
         os.close(descriptors[0])
     try:
         os.kill(child, signal.SIGKILL)
@@ -96,20 +98,21 @@ def _watch_over(pool: int, child: int, questions: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _was_starved(descriptor: int, seconds: float) -> bool:
+def _was_starved(proc: int, descriptor: int, seconds: float) -> bool:
     """Whether a process is stopped, or waited for a processor so long, rather than slept of its own will."""
     try:
-        fields = dict(line.split(":", 1) for line in _read(f"/proc/self/fdinfo/{descriptor}").splitlines())
+        fields = dict(line.split(":", 1) for line in _read(proc, f"self/fdinfo/{descriptor}").splitlines())
         number = int(fields["Pid"])
-        state = _read(f"/proc/{number}/stat").rpartition(") ")[2][:1]
-        _, waited, _ = map(int, _read(f"/proc/{number}/schedstat").split())
+        state = _read(proc, f"{number}/stat").rpartition(") ")[2][:1]
+        _, waited, _ = map(int, _read(proc, f"{number}/schedstat").split())
     except (OSError, KeyError, ValueError):
         return False
     return state in ("T", "t") or waited > 1e9 * seconds
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="ascii", errors="replace") as file:
+def _read(folder: int, path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
         return file.read()
 
 

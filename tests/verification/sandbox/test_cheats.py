@@ -113,9 +113,13 @@ def test_an_impostor_passes_no_other_comparison(pool: Pool) -> None:
 
 
 def test_what_a_program_changes_in_its_process_reaches_no_other(pool: Pool) -> None:
-    vandal = "import sys, builtins, math\nmath.sqrt = builtins.len = lambda *a: 42\nsys.modules.clear()\ndef f(x): return 1"
+    vandal = (
+        "import sys, builtins, math\nmath.sqrt = builtins.len = lambda *a: 42\nsys.modules.clear()\ndef f(x): return 1"
+    )
     honest = "import math\ndef f(x): return math.sqrt(x) + len('ab')"
 
-    results = pool.run_many([Job.tests(vandal, "f", ["assert f(1) == 1"]), Job.tests(honest, "f", ["assert f(4) == 4"])] * 4)
+    results = pool.run_many(
+        [Job.tests(vandal, "f", ["assert f(1) == 1"]), Job.tests(honest, "f", ["assert f(4) == 4"])] * 4
+    )
 
     assert [result.status for result in results[1::2]] == ["passed"] * 4

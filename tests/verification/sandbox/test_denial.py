@@ -27,7 +27,10 @@ DENIALS = {
     "maps memory": ("import mmap\ndef f():\n    return mmap.mmap(-1, 1 << 34) and 1", "exception|memory"),
     "prints without end": ("def f():\n    while True: print('x' * 1000)", "exception"),
     "writes without end": ("import os\ndef f():\n    while True: os.write(1, b'x' * 100000)", "timeout"),
-    "floods its channel": ("import os\ndef f():\n    while True: os.write(3, b'x' * 100000)", "unserialisable|exception|died"),
+    "floods its channel": (
+        "import os\ndef f():\n    while True: os.write(3, b'x' * 100000)",
+        "unserialisable|exception|died",
+    ),
     "announces a huge message": (
         "import os\ndef f():\n    os.write(3, b'\\xff\\xff\\xff\\xff')\n    os._exit(0)",
         "died",
@@ -46,8 +49,14 @@ DENIALS = {
     "returns a deep list": ("def f():\n    x = []\n    for _ in range(5000): x = [x]\n    return x", "unserialisable"),
     "returns too much": ("def f():\n    return 'x' * (1 << 22)", "unserialisable"),
     "returns an endless iterator": ("import itertools\ndef f():\n    return itertools.count()", "unserialisable"),
-    "returns keys that collide": ("def f():\n    return {i * (2 ** 61 - 1): 0 for i in range(1, 300)}", "unserialisable"),
-    "returns a set that collides": ("def f():\n    return {i * (2 ** 61 - 1) for i in range(1, 300)}", "unserialisable"),
+    "returns keys that collide": (
+        "def f():\n    return {i * (2 ** 61 - 1): 0 for i in range(1, 300)}",
+        "unserialisable",
+    ),
+    "returns a set that collides": (
+        "def f():\n    return {i * (2 ** 61 - 1) for i in range(1, 300)}",
+        "unserialisable",
+    ),
     "returns a huge fraction": (
         "from fractions import Fraction\ndef f():\n    return Fraction(2 ** 99999 + 1, 3 ** 60000)",
         "unserialisable",

@@ -1,0 +1,140 @@
+"""The filter, run by a BPF interpreter: on both architectures, though only this machine's is executed elsewhere."""
+
+import platform
+
+import pytest
+
+from verification.sandbox import seccomp
+from verification.sandbox.seccomp import ALLOW, ARCHITECTURES, KILL_PROCESS
+
+EPERM, ENOENT, EACCES, ENOTTY, ENOSYS = (0x50000 | number for number in (1, 2, 13, 25, 38))
+
+
+def decide(architecture: str, number: int, *arguments: int, audit: int | None = None) -> int:
+    """What the filter answers to a system call."""
+    words = {0: number, 4: ARCHITECTURES[architecture][1] if audit is None else audit}
+    for index in range(6):
+        value = arguments[index] if index < len(arguments) else 0
+        words[16 + 8 * index], words[20 + 8 * index] = value & 0xFFFFFFFF, value >> 32
+    lines, accumulator, at = seccomp.program(architecture), 0, 0
+    while True:
+        line = lines[at]
+        at += 1
+        if line.code == 0x20:
+            accumulator = words[line.value]
+        elif line.code == 0x54:
+            accumulator &= line.value
+        elif line.code == 0x05:
+            at += line.value
+        elif line.code == 0x06:
+            return line.value
+        else:
+            holds = {
+                0x15: accumulator == line.value,
+                0x35: accumulator >= line.value,
+                0x45: bool(accumulator & line.value),
+            }
+            at += line.if_true if holds[line.code] else line.if_false
+
+
+def number_of(architecture: str, name: str) -> int:
+    tables = (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL)
+    column = ARCHITECTURES[architecture][0]
+    found = next(table[name][column] for table in tables if name in table)
+    if found is None:
+        pytest.skip(f"{architecture} has no {name}")
+    return found
+
+
+BOTH = pytest.mark.parametrize("architecture", ARCHITECTURES)
+RULES = [
+    ("read", (), ALLOW),
+    ("exit_group", (), ALLOW),
+    ("mmap", (0, 4096, 3), ALLOW),
+    ("mmap", (0, 4096, 5), EACCES),
+    ("mprotect", (0, 4096, 1), ALLOW),
+    ("mprotect", (0, 4096, 7), EACCES),
+    ("clone", (0x3D0F00,), ALLOW),
+    ("clone", (0x7D0F00,), ALLOW),
+    ("clone", (17,), EPERM),
+    ("clone", (0x3D0F00 | 0x10000000,), EPERM),
+    ("clone", (0x3D0F00 | 1 << 32,), EPERM),
+    ("clone3", (), ENOSYS),
+    ("openat2", (), ENOSYS),
+    ("openat", (0, 0, 0o0), ENOENT),
+    ("openat", (0, 0, 0o2), EACCES),
+    ("openat", (0, 0, 0o101), EACCES),
+    ("newfstatat", (), ENOENT),
+    ("statx", (), ENOENT),
+    ("open", (), ENOENT),
+    ("ioctl", (0, 0x5401), ALLOW),
+    ("ioctl", (0, 0x5412), ENOTTY),
+    ("fcntl", (0, 3), ALLOW),
+    ("fcntl", (0, 8), EPERM),
+    ("socketpair", (1, 1), ALLOW),
+    ("socketpair", (1, 0x80801), ALLOW),
+    ("socketpair", (1, 2), EPERM),
+    ("socketpair", (2, 1), EPERM),
+    ("sendto", (0, 0, 0, 0, 0), ALLOW),
+    ("sendto", (0, 0, 0, 0, 4096), EPERM),
+    ("sendto", (0, 0, 0, 0, 1 << 32), EPERM),
+    ("prlimit64", (0, 7, 0, 4096), ALLOW),
+    ("prlimit64", (0, 7, 4096, 0), EPERM),
+    ("prlimit64", (1, 7, 0, 4096), EPERM),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("name", "arguments", "answer"), RULES)
+def test_the_filter_answers(architecture: str, name: str, arguments: tuple[int, ...], answer: int) -> None:
+    assert decide(architecture, number_of(architecture, name), *arguments) == answer
+
+
+@BOTH
+def test_every_call_that_is_not_listed_is_refused(architecture: str) -> None:
+    column = ARCHITECTURES[architecture][0]
+    tables = (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL)
+    listed = {numbers[column] for table in tables for numbers in table.values()}
+
+    assert {decide(architecture, number) for number in range(600) if number not in listed} == {EPERM}
+
+
+@BOTH
+def test_a_call_of_another_architecture_ends_the_process(architecture: str) -> None:
+    assert decide(architecture, 0, audit=0x40000003) == KILL_PROCESS
+
+
+def test_a_call_of_the_x32_kind_ends_the_process() -> None:
+    assert decide("x86_64", 0x40000000) == KILL_PROCESS
+
+
+@BOTH
+def test_the_program_is_one_the_kernel_takes(architecture: str) -> None:
+    lines = seccomp.program(architecture)
+
+    assert len(lines) < 4096
+    assert all(line.if_true < 256 and line.if_false < 256 for line in lines)
+
+
+@BOTH
+def test_the_numbers_are_the_kernels(architecture: str) -> None:
+    """Against the kernel's own headers, where they are installed."""
+    path = {
+        "x86_64": "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
+        "aarch64": "/usr/include/asm-generic/unistd.h",
+    }[architecture]
+    known = {}
+    try:
+        with open(path) as file:
+            for line in file:
+                words = line.replace("__NR3264_", "__NR_").split()
+                if len(words) == 3 and words[1].startswith("__NR_") and words[2].isdigit():
+                    known[words[1].removeprefix("__NR_")] = int(words[2])
+    except OSError:
+        pytest.skip(f"no kernel headers on this {platform.machine()} machine")
+    if architecture == "aarch64":
+        known["newfstatat"] = known["fstatat"]
+    column = ARCHITECTURES[architecture][0]
+    for table in (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL):
+        for name, numbers in table.items():
+            assert numbers[column] == known.get(name), name
