@@ -232,13 +232,15 @@ class _Reporter(TrainerCallback):
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        if not logs or "loss" not in logs:
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         metrics: dict[str, float] = {name: float(logs[name]) for name in _LOGGED if name in logs}
         metrics["cpu_seconds"] = self.budget.used()
         self.watcher.step(Progress("sft", state.global_step, self._last_step(state.global_step), metrics))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not state.is_world_process_zero:
+            return
         checkpoint = self.attempt / f"checkpoint-{state.global_step}"
         (checkpoint / _BUDGET_FILE).write_text(json.dumps({"cpu_seconds": self.budget.used()}))
         checkpoints.complete(checkpoint)
@@ -259,6 +261,8 @@ def _validate(trainer: SFTTrainer, rows: list[dict[str, list[int]]]) -> dict[str
 
 
 def _save(trainer: SFTTrainer, tokenizer: Any, folder: Path, metrics: dict[str, float]) -> Path:
+    if not trainer.is_world_process_zero():
+        return folder
     trainer.model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     (folder / "training.json").write_text(json.dumps(metrics, indent=2) + "\n")
