@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verification.request import Contract
-from verification.sandbox import Result
-from verification.sandbox import call as sandbox_call
+from verification.sandbox import Job, Pool, Result
+from verification.sandbox import call as shared_call
 
 MAX_LINES = 20_000
 """Lines that one call may execute."""
@@ -49,41 +49,63 @@ class Observation:
         return f"returned {self.shown}" if self.status == "returned" else self.status
 
 
-def call_text(entry: str, arguments: Sequence[object], names: Sequence[str] = ()) -> str:
-    """The call as a reader would type it; trailing `names` are passed by keyword."""
-    positional = len(arguments) - len(names)
-    parts = [repr(value) for value in arguments[:positional]]
-    parts += [f"{name}={value!r}" for name, value in zip(names, arguments[positional:], strict=True)]
-    return f"{entry}({', '.join(parts)})"
+@dataclass(frozen=True)
+class Call:
+    """A call of the entry with plain Python values."""
+
+    entry: str
+    values: tuple[object, ...]
+    keywords: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        """As a reader would type it."""
+        named = (f"{name}={value!r}" for name, value in self.keywords)
+        return f"{self.entry}({', '.join([*map(repr, self.values), *named])})"
+
+    @property
+    def literal(self) -> str:
+        """As the driver program holds it."""
+        return repr((self.entry, self.values, dict(self.keywords)))
 
 
 def replay(
-    source: str, calls: Sequence[str], *, parameters: Sequence[str] = (), contract: Contract | None = None
+    source: str,
+    calls: Sequence[Call],
+    *,
+    parameters: Sequence[str] = (),
+    contract: Contract | None = None,
+    pool: Pool | None = None,
 ) -> tuple[list[Observation], float]:
     """Run each call; observations in the same order, and the CPU seconds that it took."""
     if not calls:
         return [], 0.0
-    result = _run(source, calls, parameters, contract)
+    result = drive(_driver(source, calls, parameters, contract), pool)
     rows = _rows(result, len(calls))
     if rows is not None:
-        return [_observation(text, row) for text, row in zip(calls, rows, strict=True)], result.cpu_seconds
+        return [_observation(str(call), row) for call, row in zip(calls, rows, strict=True)], result.cpu_seconds
     if len(calls) == 1:
-        return [Observation(calls[0], "lost", message=result.status)], result.cpu_seconds
+        return [Observation(str(calls[0]), "lost", message=result.status)], result.cpu_seconds
     # One call took the others with it: run them one by one.
-    singles = [replay(source, [text], parameters=parameters, contract=contract) for text in calls]
+    singles = [replay(source, [call], parameters=parameters, contract=contract, pool=pool) for call in calls]
     return [seen for (seen,), _ in singles], result.cpu_seconds + sum(spent for _, spent in singles)
 
 
-def _run(source: str, calls: Sequence[str], parameters: Sequence[str], contract: Contract | None) -> Result:
-    code = _DRIVER.format(
+def drive(code: str, pool: Pool | None) -> Result:
+    """Run a driver program in the given pool, or in the one that this process shares."""
+    if pool is None:
+        return shared_call(code, "drive", [])
+    return pool.run_many([Job.call(code, "drive", [])])[0]
+
+
+def _driver(source: str, calls: Sequence[Call], parameters: Sequence[str], contract: Contract | None) -> str:
+    return _DRIVER.format(
         source=source,
-        calls=list(calls),
+        calls=", ".join(call.literal for call in calls),
         parameters=list(parameters),
         pre=contract.pre if contract else None,
         post=contract.post if contract else None,
         lines=MAX_LINES,
     )
-    return sandbox_call(code, "drive", [])
 
 
 def _rows(result: Result, expected: int) -> list[list[object]] | None:
@@ -109,10 +131,10 @@ def _observation(text: str, row: Sequence[object]) -> Observation:
 
 _DRIVER = """
 def drive():
-    import ast, sys
+    import sys
 
     source = {source!r}
-    calls = {calls!r}
+    calls = [{calls}]
     parameters = {parameters!r}
     pre, post = {pre!r}, {post!r}
     program = compile(source, "program.py", "exec", dont_inherit=True)
@@ -138,13 +160,6 @@ def drive():
             return "a value without a text"
         return text if len(text) <= 200 else text[:200] + "..."
 
-    def arguments(text):
-        node = ast.parse(text, mode="eval").body
-        read = lambda part: eval(compile(ast.Expression(part), "call", "eval"), {{}})
-        values = [read(part) for part in node.args]
-        keywords = {{part.arg: read(part.value) for part in node.keywords}}
-        return node.func.id, values, keywords, dict(zip(parameters, values), **keywords)
-
     def failed(error):
         line, step = None, error.__traceback__
         while step is not None:
@@ -158,9 +173,9 @@ def drive():
         names = " ".join(base.__name__ for base in type(error).__mro__)
         return ["raised", type(error).__name__, names, message, line, ""]
 
-    def run(text):
+    def run(name, values, keywords):
         names = {{"__name__": "program"}}
-        name, values, keywords, bound = arguments(text)
+        bound = dict(zip(parameters, values), **keywords)
         try:
             watch()
             exec(program, names)
@@ -190,5 +205,5 @@ def drive():
         finally:
             sys.settrace(None)
 
-    return [run(text) for text in calls]
+    return [run(*given) for given in calls]
 """

@@ -46,6 +46,9 @@ class Limits:
     rlimit: int = 400_000
     """Z3's own resource units for one query."""
 
+    total_rlimit: int = 4_000_000
+    """Z3's resource units for one program, one or two seconds' worth."""
+
     queries: int = 3_000
     """Solver queries for one program."""
 

@@ -7,13 +7,15 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from verification import certificates
-from verification.outcome import Certificate, Counterexample, Outcome, Report, Verdict
+from verification.outcome import Counterexample, Outcome, Report, Verdict
 from verification.properties import DEFAULT, SECURITY, known
-from verification.replay import Observation, call_text, replay
+from verification.replay import Call, Observation, replay
 from verification.request import Contract, Limits
+from verification.sandbox import Pool
 from verification.security.sinks import check as check_security
 from verification.symbolic.explore import CONTRACT, SLUGS, Exploration, Violation, broken_by, explore
 from verification.symbolic.inputs import Parameter, boundary_calls, parameters
@@ -37,10 +39,12 @@ def verify(
     contract: Contract | None = None,
     limits: Limits | None = None,
     certify: bool = False,
+    pool: Pool | None = None,
 ) -> Report:
     """Check each property of the program's entry function (by default its last function).
 
     A program that can't be read is a verdict, not an error. `certify` attaches certificates to proofs.
+    Counterexamples are replayed in `pool`, or in the sandbox that this process shares.
     """
     started = time.process_time()
     limits = limits or Limits()
@@ -53,7 +57,7 @@ def verify(
         assert isinstance(trouble, Unreadable)
         verdicts = [Verdict(slug, Outcome.UNSUPPORTED, trouble.reason, trouble.line) for slug in properties]
         return Report(entry or "", tuple(verdicts), time.process_time() - started)
-    program = _Program(source, tree, name, contract, limits, certify)
+    program = _Program(source, tree, name, contract, limits, certify, pool)
     with _deep_recursion():
         verdicts, sandboxed = _verdicts(program, properties)
     spent = time.process_time() - started + sandboxed
@@ -61,18 +65,17 @@ def verify(
     return Report(name, tuple(replace(verdict, cpu_seconds=share) for verdict in verdicts), spent)
 
 
+@dataclass(frozen=True)
 class _Program:
     """What the steps below share."""
 
-    def __init__(
-        self, source: str, tree: ast.Module, entry: str, contract: Contract | None, limits: Limits, certify: bool
-    ) -> None:
-        self.source = source
-        self.tree = tree
-        self.entry = entry
-        self.contract = contract
-        self.limits = limits
-        self.certify = certify
+    source: str
+    tree: ast.Module
+    entry: str
+    contract: Contract | None
+    limits: Limits
+    certify: bool
+    pool: Pool | None
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -80,9 +83,11 @@ class _Program:
         found = [node for node in self.tree.body if isinstance(node, ast.FunctionDef) and node.name == self.entry]
         return parameters(found[-1]) if found else []
 
-    def call(self, arguments: Sequence[object]) -> str:
-        keywords = [p.name for p in self.parameters if p.keyword_only]
-        return call_text(self.entry, arguments, keywords)
+    def call(self, arguments: Sequence[object]) -> Call:
+        positional = sum(not parameter.keyword_only for parameter in self.parameters)
+        named = [parameter.name for parameter in self.parameters[positional:]]
+        keywords = tuple(zip(named, arguments[positional:], strict=False))
+        return Call(self.entry, tuple(arguments[:positional]), keywords)
 
 
 def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdict], float]:
@@ -95,7 +100,7 @@ def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdic
         sandboxed += spent
     for slug in properties:
         if slug in SECURITY:
-            verdicts[slug], spent = check_security(program.source, program.tree, program.entry, slug)
+            verdicts[slug], spent = check_security(program.source, program.tree, program.entry, slug, pool=program.pool)
             sandboxed += spent
         elif slug not in verdicts:
             verdicts[slug] = Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property")
@@ -112,12 +117,15 @@ def _explored(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdic
     names = [parameter.name for parameter in program.parameters]
     if suspects and not calls:
         calls = [program.call(())]
-    calls = list(dict.fromkeys(calls))
-    seen, spent = replay(program.source, calls, parameters=names, contract=program.contract)
-    return {slug: _conclude(program, found, slug, seen) for slug in slugs}, spent
+    calls = list({str(call): call for call in calls}.values())
+    seen, spent = replay(program.source, calls, parameters=names, contract=program.contract, pool=program.pool)
+    evidence = _Evidence(found)
+    return {slug: _conclude(program, found, evidence, slug, seen) for slug in slugs}, spent
 
 
-def _conclude(program: _Program, found: Exploration, slug: str, seen: Sequence[Observation]) -> Verdict:
+def _conclude(
+    program: _Program, found: Exploration, evidence: _Evidence, slug: str, seen: Sequence[Observation]
+) -> Verdict:
     shown = [observation for observation in seen if slug in _broken(observation, program.contract)]
     if shown:
         best = min(shown, key=lambda observation: len(observation.call))
@@ -126,7 +134,7 @@ def _conclude(program: _Program, found: Exploration, slug: str, seen: Sequence[O
     suspects = [violation for violation in found.violations if violation.property == slug]
     if suspects:
         return _not_replayed(program, slug, suspects[0], seen)
-    return _without_violation(program, found, slug)
+    return _without_violation(program, found, evidence, slug)
 
 
 def _broken(observation: Observation, contract: Contract | None) -> tuple[str, ...]:
@@ -143,7 +151,7 @@ def _not_replayed(program: _Program, slug: str, suspect: Violation, seen: Sequen
         return Verdict(
             slug, Outcome.UNKNOWN, f"{where} has no input that could be shown ({suspect.note})", suspect.line
         )
-    text = program.call(suspect.arguments)
+    text = str(program.call(suspect.arguments))
     status = next((observation.status for observation in seen if observation.call == text), "lost")
     return Verdict(
         slug, Outcome.UNKNOWN, f"{where} was not confirmed: {text} {_STATUS.get(status, status)}", suspect.line
@@ -159,7 +167,7 @@ _STATUS = {
 }
 
 
-def _without_violation(program: _Program, found: Exploration, slug: str) -> Verdict:
+def _without_violation(program: _Program, found: Exploration, evidence: _Evidence, slug: str) -> Verdict:
     machine = found.machine
     if machine.refusals:
         first = machine.refusals[0]
@@ -175,28 +183,36 @@ def _without_violation(program: _Program, found: Exploration, slug: str) -> Verd
         return Verdict(slug, Outcome.VACUOUS, "no postcondition was given")
     if slug != CONTRACT and slug not in machine.obligations:
         return Verdict(slug, Outcome.VACUOUS, "nothing in the program can break it")
-    return _proved(program, found, slug)
+    return _proved(program, found, evidence, slug)
 
 
 def _promises(contract: Contract) -> bool:
     return contract.post is not None or bool(contract.allowed_exceptions)
 
 
-def _proved(program: _Program, found: Exploration, slug: str) -> Verdict:
+def _proved(program: _Program, found: Exploration, evidence: _Evidence, slug: str) -> Verdict:
     assumptions = (TYPED, RESOURCES, *found.machine.assumptions)
+    if found.machine.uses_text and not evidence.agreed:
+        return Verdict(slug, Outcome.UNKNOWN, "a proof about strings that the second solver did not confirm")
     certificate = None
-    if program.certify or found.machine.uses_text:
-        certificate = certificates.certify(found, source=program.source, slug=slug, assumptions=assumptions)
-    if found.machine.uses_text:
-        assert certificate is not None
-        if not _agreed(certificate):
-            return Verdict(slug, Outcome.UNKNOWN, "a proof about strings that the second solver did not confirm")
-    kept = certificate if program.certify else None
-    return Verdict(slug, Outcome.PROVED, f"all {len(found.leaves)} paths hold", None, None, kept, assumptions)
+    if program.certify:
+        certificate = certificates.certify(evidence.scripts, source=program.source, slug=slug, assumptions=assumptions)
+    return Verdict(slug, Outcome.PROVED, f"all {len(found.leaves)} paths hold", None, None, certificate, assumptions)
 
 
-def _agreed(certificate: Certificate) -> bool:
-    return certificates.recheck(certificate)
+class _Evidence:
+    """The obligations of an exploration, written and rechecked once for all its properties, if at all."""
+
+    def __init__(self, found: Exploration) -> None:
+        self._found = found
+
+    @cached_property
+    def scripts(self) -> list[str]:
+        return certificates.obligations(self._found)
+
+    @cached_property
+    def agreed(self) -> bool:
+        return certificates.agrees(self.scripts)
 
 
 @contextlib.contextmanager

@@ -85,7 +85,11 @@ class Constants:
             return self.is_constant(node.body, depth + 1) and self.is_constant(node.orelse, depth + 1)
         if isinstance(node, ast.Name):
             values = self._assigned.get(node.id, [None])
-            return all(self.is_constant(value, depth + 1) for value in values)
+            # A list that a name holds can be changed later.
+            return all(self.is_constant(value, depth + 1) and not isinstance(value, ast.List) for value in values)
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
+            return all(self.is_constant(part, depth + 1) for part in parts)
         return False
 
     def _note(self, node: ast.AST) -> None:
@@ -99,6 +103,8 @@ class Constants:
             for name in ast.walk(node.target):
                 if isinstance(name, ast.Name):
                     self._assigned.setdefault(name.id, []).append(node.value)
+        elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
+            self._assigned.setdefault(node.name, []).append(None)
         elif isinstance(node, ast.arg):
             self._assigned.setdefault(node.arg, []).append(None)
         elif isinstance(node, ast.For | ast.comprehension):

@@ -12,8 +12,8 @@ import base64
 import shlex
 from dataclasses import dataclass
 
-from verification.replay import MAX_LINES
-from verification.sandbox import call as sandbox_call
+from verification.replay import MAX_LINES, drive
+from verification.sandbox import Pool
 from verification.symbolic.inputs import Kind, parse
 
 PICKLE = "cos\\nsystem\\n(S'aval7391'\\ntR."
@@ -43,13 +43,15 @@ class Reached:
     line: int | None
 
 
-def probe(source: str, tree: ast.Module, entry: str, slug: str) -> tuple[Reached | None, float]:
+def probe(
+    source: str, tree: ast.Module, entry: str, slug: str, *, pool: Pool | None = None
+) -> tuple[Reached | None, float]:
     """The first input that was seen to reach a sink of the property; and the CPU seconds spent."""
     calls = _calls(tree, entry, slug)
     if not calls:
         return None, 0.0
     code = _DRIVER.format(source=source, calls=calls, slug=slug, databases=_databases(tree, entry), lines=MAX_LINES)
-    result = sandbox_call(code, "drive", [])
+    result = drive(code, pool)
     rows = result.value if result.status == "passed" and isinstance(result.value, list) else []
     for text, row in zip(calls, rows, strict=False):
         if isinstance(row, list) and len(row) == 4 and (slug in REACHING or _breaks_out(slug, str(row[2]))):
@@ -149,7 +151,7 @@ def _of_kind(kind: Kind | None, attack: str, number: int) -> str:
         return _of_kind(next((part for part in kind.arguments if part.name != "None"), None), attack, number)
     if kind.name in ("list", "set", "tuple", "tuple..."):
         inside = [_of_kind(part, attack, number) for part in kind.arguments] or [repr(attack)]
-        left, right = {"list": "[]", "set": "{}"}.get(kind.name, "()")
+        left, right = {"list": ("[", "]"), "set": ("{", "}")}.get(kind.name, ("(", ")"))
         return f"{left}{', '.join(inside)}{',' if left == '(' else ''}{right}"
     if kind.name == "dict":
         inside = [_of_kind(part, attack, number) for part in (*kind.arguments, None, None)[:2]]

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Sequence
 
 from verification.outcome import Counterexample, Outcome, Verdict
+from verification.sandbox import Pool
 from verification.security.findings import RULES, Finding, Survey, survey
 from verification.security.probe import Reached, probe
 
@@ -17,13 +18,13 @@ ASSUMPTION = (
 )
 
 
-def check(source: str, tree: ast.Module, entry: str, slug: str) -> tuple[Verdict, float]:
+def check(source: str, tree: ast.Module, entry: str, slug: str, *, pool: Pool | None = None) -> tuple[Verdict, float]:
     """The verdict on one security property, and the CPU seconds that the sandbox took."""
     if slug not in RULES:
         return Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property"), 0.0
     found = survey(tree, slug)
     if found.findings:
-        reached, spent = probe(source, tree, entry, slug)
+        reached, spent = probe(source, tree, entry, slug, pool=pool)
         return _judged(slug, found.findings, reached), spent
     return _without_sink(slug, found), 0.0
 

@@ -256,16 +256,22 @@ class Machine:
         return self.symbol(kind, f"{hint}!{self._symbols}")
 
     def symbol(self, kind: type, name: str) -> Any:
-        self.uses_text = self.uses_text or kind is Str
+        if kind is Str:
+            self._use_text()
         make = _SYMBOLS[kind]
         return make(name, self.context)
+
+    def _use_text(self) -> None:
+        self.uses_text = True
+        self.solver.incremental = False
 
     def sort(self, kind: type) -> Any:
         make = _SORTS[kind]
         return make(self.context)
 
     def array(self, name: str, key: type, element: type) -> Any:
-        self.uses_text = self.uses_text or Str in (key, element)
+        if Str in (key, element):
+            self._use_text()
         return z3.Array(name, self.sort(key), self.sort(element))
 
     def fresh_array(self, key: type, element: type, hint: str) -> Any:

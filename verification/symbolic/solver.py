@@ -27,6 +27,9 @@ class Solver:
     def __init__(self, limits: Limits) -> None:
         self.context = z3.Context()
         self.queries = 0
+        self.incremental = True
+        """Off once strings are used: Z3 works on them in `push`, where no resource limit holds."""
+
         self._limits = limits
         self._solver = z3.SimpleSolver(ctx=self.context)
         self._solver.set("rlimit", limits.rlimit)
@@ -37,14 +40,30 @@ class Solver:
         self.queries += 1
         if self.queries > self._limits.queries:
             raise BudgetExhausted(f"{self._limits.queries} solver queries")
+        return self._check_along(path, extra) if self.incremental else self._check_alone(path, extra)
+
+    def _check_along(self, path: Step | None, extra: Sequence[Term]) -> tuple[Answer, Any]:
         self._follow(path)
         if extra:
             self._solver.push()
             self._solver.add(*extra)
-        answer: Answer = str(self._solver.check())  # type: ignore[assignment]
-        model = self._solver.model() if answer == "sat" else None
+        answer, model = self._ask(self._solver)
         if extra:
             self._solver.pop()
+        return answer, model
+
+    def _check_alone(self, path: Step | None, extra: Sequence[Term]) -> tuple[Answer, Any]:
+        solver = z3.SimpleSolver(ctx=self.context)
+        solver.set("rlimit", self._limits.rlimit)
+        solver.add(*[step.term for step in steps(path)][::-1], *extra)
+        return self._ask(solver)
+
+    def _ask(self, solver: Any) -> tuple[Answer, Any]:
+        answer: Answer = str(solver.check())  # type: ignore[assignment]
+        model = solver.model() if answer == "sat" else None
+        spent = solver.statistics().get_key_value("rlimit count")  # counts over the whole context
+        if spent > self._limits.total_rlimit:
+            raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
 
     def holds(self, model: Any, condition: Any) -> bool | None:
