@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def serving(tmp_path: Path) -> Iterator[str]:
+def serving(tmp_path: Path, *, port: int = 0) -> Iterator[str]:
     """Serve until the block ends; gives the address. For tests with real transactions."""
-    port = _free_port()
+    port = port or _free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "granian.log").open("w+") as log:

@@ -28,8 +28,14 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "adaptive_kl": (gettext_lazy("Adaptive KL coefficient"), gettext_lazy("Steer the coefficient to the target KL.")),
     "target_kl": (
         gettext_lazy("Target KL"),
-        gettext_lazy("Mean KL per program, in nats; at 1.5 times this the update stops early. 0 means neither."),
+        gettext_lazy("Mean KL per program, in nats, that the adaptive coefficient aims at."),
     ),
+    "max_update_kl": (
+        gettext_lazy("Largest KL of one update"),
+        gettext_lazy("Mean KL per token, in nats, past which an update ends early; 0 means never."),
+    ),
+    "kl_estimator": (gettext_lazy("KL estimator"), ""),
+    "lr_scheduler_type": (gettext_lazy("Learning rate schedule"), ""),
     "cliprange": (gettext_lazy("Clip range"), gettext_lazy("How far one update may move a token's probability.")),
     "cliprange_value": (gettext_lazy("Clip range of values"), gettext_lazy("How far one update may move a value.")),
     "vf_coef": (gettext_lazy("Weight of the value loss"), ""),
