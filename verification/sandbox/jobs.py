@@ -142,7 +142,7 @@ def conclude(job: Job, channels: Sequence[Channel], ends: Sequence[End]) -> Resu
     if isinstance(job.plan, testspec.Script):
         outcomes = _scripted(job.plan, channels, ends)
     else:
-        outcomes = _valued(job.plan, channels[0], ends[0])
+        outcomes = _valued(job.plan, channels[0], ends[0], is_call=job.is_call)
     found = _Outcome("passed")
     for outcome in reversed(outcomes):
         found = outcome if outcome.status != "passed" or job.is_call else found
@@ -168,7 +168,7 @@ class _Outcome:
     value: Any = None
 
 
-def _valued(plan: testspec.Values, channel: Channel, end: End) -> list[_Outcome]:
+def _valued(plan: testspec.Values, channel: Channel, end: End, *, is_call: bool) -> list[_Outcome]:
     """Values mode: judge each test by the claims about its calls, up to the first claim that is missing."""
     claims = channel.messages[: len(plan.calls)]
     if claims and isinstance(claims[0], list) and claims[0][:1] == ["load"]:
@@ -179,40 +179,49 @@ def _valued(plan: testspec.Values, channel: Channel, end: End) -> list[_Outcome]
         if end_call > len(claims):
             outcomes.append(_ended(channel, end))
             break
-        outcomes.append(_judge(checks, claims, range(start, end_call)))
+        outcomes.append(_returned(claims[0]) if is_call else _judge(checks, claims, range(start, end_call)))
         start = end_call
     return outcomes
 
 
 def _judge(checks: Sequence[testspec.Check], claims: list[Wire], calls: range) -> _Outcome:
     """One test: its calls in order, each with its checks; the first that fails decides."""
-    value = None
     for number in calls:
-        claim = claims[number]
-        mine = [check for check in checks if check.call == number]
-        if any(check.operator == "raises" for check in mine):
-            if not _raised(claim, str(mine[0].expected)):
-                return _Outcome("wrong", detail=f"did not raise {mine[0].expected}")
-            continue
-        if not isinstance(claim, list) or len(claim) != 3 or not isinstance(claim[2], list):
-            return _not_a_value(None)
-        truth = _truth(claim[1]) if claim[0] == "u" else None
-        if truth is not None and mine and all(check.operator in ("true", "false") for check in mine):
-            claim = ["v", truth, claim[2]]
-        if claim[0] != "v":
-            return _not_a_value(claim)
-        for check in mine:
-            subject = claim[1]
-            if check.argument is not None:
-                subject = _argument_after(claim[2], mine, check.argument)
-            if not testspec.holds(check, subject):
-                return _Outcome("wrong", detail=_difference(check, subject))
-        if not checks:
-            try:
-                value = codec.decode(claim[1])
-            except Unserialisable as error:
-                return _Outcome("unserialisable", detail=str(error))
-    return _Outcome("passed", value=value)
+        outcome = _judge_call([check for check in checks if check.call == number], claims[number])
+        if outcome.status != "passed":
+            return outcome
+    return _Outcome("passed")
+
+
+def _judge_call(checks: Sequence[testspec.Check], claim: Wire) -> _Outcome:
+    """One call. A claim is [status, what it brought, the arguments asked for]."""
+    if not isinstance(claim, list) or len(claim) != 3 or not isinstance(claim[2], list):
+        return _not_a_value(None)
+    if checks and checks[0].operator == "raises":
+        kind = str(checks[0].expected)
+        return _Outcome("passed") if _raised(claim, kind) else _Outcome("wrong", detail=f"did not raise {kind}")
+    status, value, arguments = claim
+    about_value = {check.operator for check in checks if check.argument is None}
+    truth = _truth(value) if status == "u" else None
+    if truth is not None and about_value <= {"true", "false"}:  # whether it is true is all that is asked
+        status, value = "v", truth
+    if status != "v":
+        return _not_a_value(claim)
+    for check in checks:
+        subject = value if check.argument is None else _argument_after(arguments, checks, check.argument)
+        if not testspec.holds(check, subject):
+            return _Outcome("wrong", detail=_difference(check, subject))
+    return _Outcome("passed")
+
+
+def _returned(claim: Wire) -> _Outcome:
+    """What a single call brought (`Job.call`)."""
+    if not isinstance(claim, list) or len(claim) != 3 or claim[0] != "v":
+        return _not_a_value(claim)
+    try:
+        return _Outcome("passed", value=codec.decode(claim[1]))
+    except Unserialisable as error:
+        return _Outcome("unserialisable", detail=str(error))
 
 
 def _argument_after(watched: list[Wire], checks: Sequence[testspec.Check], argument: int) -> Wire:

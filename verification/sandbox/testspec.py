@@ -69,6 +69,8 @@ class Script:
 @lru_cache(maxsize=4096)
 def parse(tests: tuple[str, ...], entry_point: str, prelude: str = "") -> Values | Script:
     """Values mode where every test allows it. Raises BadTest, naming the test that is not Python."""
+    if not tests:
+        raise BadTest("there is no test to run: give at least one")
     trees = [_parsed(test, f"test {index}") for index, test in enumerate(tests, start=1)]
     setup = _parsed(prelude, "the prelude")
     imports = "\n".join(ast.unparse(node) for node in setup.body if isinstance(node, ast.Import | ast.ImportFrom))
@@ -164,7 +166,10 @@ class _Reader:
 
     def test(self, tree: ast.Module) -> Iterator[Check]:
         self._names, self._aliases = {}, set()
+        before = len(self._calls)
         yield from self._statements(tree.body, {})
+        if len(self._calls) == before:
+            raise NotLiteral("a test without a call of the function")
         self.ends.append(len(self._calls))
 
     def _statements(self, body: Sequence[ast.stmt], functions: dict[str, ast.FunctionDef]) -> Iterator[Check]:

@@ -4,7 +4,7 @@ import pytest
 
 from verification.sandbox import Limits, Pool
 
-QUICK = Limits(cpu_seconds=0.5, wall_seconds=3.0, memory_mb=128, message_bytes=1 << 20)
+QUICK = Limits(cpu_seconds=0.3, wall_seconds=10.0, memory_mb=128, message_bytes=1 << 20)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Programs that would hang, exhaust or break what runs them end with a status of their own, and soon."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
-from verification.sandbox import Job, Limits, Pool
+from tests.verification.sandbox.conftest import QUICK
+from verification.sandbox import Job, Pool
 
 FORK_ALL = "import os\ndef f():\n    while True:\n        try: os.fork()\n        except OSError: pass"
 DENIALS = {
@@ -83,16 +85,20 @@ DENIALS = {
 }
 
 
+WAITING = ("sleeps", "waits for itself")
+
+
 @pytest.mark.parametrize("name", DENIALS)
 def test_it_is_over_soon_with_a_program_that(name: str, pool: Pool) -> None:
     code, statuses = DENIALS[name]
-    limits = Limits(cpu_seconds=0.4, wall_seconds=1.5, memory_mb=96, message_bytes=1 << 20, output_bytes=1 << 16)
+    wall_seconds = 0.5 if name in WAITING else 10.0  # a busy machine may not decide, see infra_error
+    limits = replace(QUICK, wall_seconds=wall_seconds, output_bytes=1 << 16)
     started = time.monotonic()
 
     (result,) = pool.run_many([Job.call(code, "f", [], limits=limits)])
 
     assert result.status in statuses.split("|"), result
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40
 
 
 def test_a_program_can_not_speak_after_its_limit(pool: Pool) -> None:

@@ -68,6 +68,9 @@ VALUES = [  # (program, test): read into calls and checks
     ("import re\ndef f(x): return re.match('a', x)", "assert f('a')"),
     ("import re\ndef f(x): return re.match('a', x)", "assert not f('b')"),
     ("import re\ndef f(x): return re.match('a', x)", "assert not f('a')"),
+    ("def f(x): return object()", "f(1)"),
+    ("def f(x):\n    x.append(1)\n    return object()", "x = []\ny = f(x)\nassert x == [1]"),
+    ("def f(x): return 1 // x", "f(0)"),
     ("class A(int): pass\ndef f(x): return A(x)", "assert f(3) == 3"),
     ("from collections import defaultdict\ndef f(x): return defaultdict(list, {x: [1]})", "assert f(3) == {3: [1]}"),
 ]
@@ -209,6 +212,18 @@ def test_the_first_test_that_does_not_pass_names_the_status(pool: Pool) -> None:
 def test_a_test_that_is_not_python_is_the_tasks_fault() -> None:
     with pytest.raises(BadTest, match="test 2 is not Python"):
         parse(("assert f(1) == 1", "assert f(1) =="), "f")
+
+
+def test_no_tests_are_no_success() -> None:
+    with pytest.raises(BadTest, match="no test"):
+        parse((), "f")
+
+
+def test_a_test_that_calls_nothing_still_needs_a_program_that_loads(pool: Pool) -> None:
+    for test in ("pass", "assert True", "def check(c):\n    assert c(1) == 1"):
+        (result,) = pool.run_many([Job.tests("1 / 0", "f", [test])])
+
+        assert (result.status, result.passed) == ("exception", 0)
 
 
 def test_no_expected_value_is_part_of_what_the_program_is_told() -> None:

@@ -57,8 +57,8 @@ def test_no_job_is_no_work(pool: Pool) -> None:
 
 def test_a_few_hundred_runs_leave_nothing_behind() -> None:
     code = "import threading, os\ndef f(x):\n    if x == 1: os._exit(1)\n    if x == 2: threading.Thread(target=threading.Event().wait, daemon=True).start()\n    return x"
-    jobs = [Job.call(code, "f", [number % 3]) for number in range(90)] + [
-        Job.tests(code, "f", ["for i in [0, 3]:\n    assert f(i) == i"]) for _ in range(30)
+    jobs = [Job.call(code, "f", [number % 3]) for number in range(60)] + [
+        Job.tests(code, "f", ["for i in [0, 3]:\n    assert f(i) == i"]) for _ in range(15)
     ]
     files = set(os.listdir("/tmp")) | set(os.listdir("/dev/shm"))
     with Pool(1) as own:
