@@ -299,6 +299,20 @@ def test_the_slots_are_guarded_by_the_database_itself(team: people.Team) -> None
         )
 
 
+def test_the_slot_that_became_free_is_given_and_not_one_that_is_held(team: people.Team) -> None:
+    people.pairs(team.project, 1, by=team.owner)
+    one, two, three = people.annotators(team.project, 3, by=team.owner)
+    first, second = next_assignment(one, team.project), next_assignment(two, team.project)
+    assert first is not None
+    assert second is not None
+    run_out(first)
+    expire_leases()
+    third = next_assignment(three, team.project)
+    assert third is not None
+    assert (first.slot, second.slot, third.slot) == (0, 1, 0)
+    assert_invariants(team.project)
+
+
 def test_a_counter_that_promises_too_much_is_put_right(team: people.Team) -> None:
     (pair,) = people.pairs(team.project, 1, by=team.owner)
     crowd = people.annotators(team.project, 3, by=team.owner)
