@@ -43,7 +43,7 @@ def start_run(run_id: int) -> None:
     try:
         _attempt(lease)
     except FencedOut:
-        logger.warning("run %s: the lease under fence %s was lost", run_id, lease.fence)
+        logger.info("run %s is no longer ours under fence %s: it has ended, or was taken over", run_id, lease.fence)
 
 
 def _attempt(lease: Lease) -> None:
@@ -58,8 +58,9 @@ def _attempt(lease: Lease) -> None:
             leases.release(lease, reason="the worker was shut down", counts=False)
             raise SystemExit(0) from None
         except FencedOut:
+            # The child may have ended the run itself just now, and is about to end too.
             if child is not None:
-                end(child, grace=0.0)
+                end(child, grace=GRACE_SECONDS)
             raise
     if code != 0:
         leases.release(lease, reason=f"the training process {_ending(code)}")
@@ -81,12 +82,7 @@ def _watch(lease: Lease, child: subprocess.Popen[bytes]) -> int:
             return child.wait(pause)
         except subprocess.TimeoutExpired:
             pass
-        try:
-            cancel = leases.heartbeat(lease)
-        except FencedOut:
-            if child.poll() == 0:  # it ended the run itself between our two looks
-                return 0
-            raise
+        cancel = leases.heartbeat(lease)
         if not cancel:
             continue
         cancelled_at = cancelled_at or time.monotonic()
