@@ -1,7 +1,7 @@
 """Message catalogues without gettext's tools: what is to be translated, what is missing, and compiling.
 
-``python -m webapp.messages`` compiles and lists what is missing in the form in which it is to be
-written into the .po file; the catalogue is edited by hand and keeps its sections.
+``python -m webapp.messages compile`` compiles. Without ``compile`` it also lists what is missing, in the
+form in which it is to be written into the .po file: the catalogue is edited by hand and keeps its sections.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +78,10 @@ def compile_catalogues() -> None:
             _write(read_catalog(language), compiled)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     compile_catalogues()
+    if list(arguments) == ["compile"]:
+        return 0
     missing = 0
     for language in LANGUAGES:
         catalog = read_catalog(language)
@@ -156,4 +158,4 @@ def _po(language: str) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
