@@ -11,6 +11,7 @@ The server outlives a parent that was killed; the next start adopts it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -32,7 +33,7 @@ import psycopg
 from psycopg import sql
 
 from workers.home import Home
-from workers.problems import Problem
+from workers.problems import Problem, explained
 from workers.processes import dying_with
 
 MAJOR = 18
@@ -168,7 +169,7 @@ class Postgres:
             password.unlink()
         if done.returncode:
             shutil.rmtree(partial, ignore_errors=True)
-            raise Problem(f"PostgreSQL's data folder could not be made: {_last_line(done.stdout)}")
+            raise _refusal("PostgreSQL's data folder could not be made", done.stdout, self.data)
         partial.rename(self.data)
 
     def _launch_and_wait(self, timeout: float) -> None:
@@ -215,11 +216,10 @@ class Postgres:
 
     def _failure(self) -> Problem:
         """Why the server ended, from the end of its log."""
-        lines = self.log.read_text(errors="replace").splitlines()[-8:]
-        fatal = [line.split("FATAL:", 1)[1].strip() for line in lines if "FATAL:" in line]
-        kind = _StillInUse if fatal and "pre-existing shared memory block" in fatal[-1] else Problem
-        said = fatal[-1] if fatal else (lines[-1] if lines else "it said nothing")
-        return kind(f"PostgreSQL did not start: {said} (all of it is in {self.log})")
+        said = b"\n".join(self.log.read_bytes().splitlines()[-8:])
+        if b"pre-existing shared memory block" in said:
+            return _StillInUse(f"{self.data} is still in use by processes of a PostgreSQL that was killed: end them")
+        return _refusal(f"PostgreSQL did not start (see {self.log})", said, self.data)
 
     def _answers(self) -> bool:
         try:
@@ -405,9 +405,14 @@ def _reachable(path: Path) -> bool:
     )
 
 
-def _last_line(output: bytes) -> str:
-    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+def _refusal(what: str, output: bytes, folder: Path) -> Problem:
+    """What a program of PostgreSQL's said last; a full disk in our own words."""
+    text = output.decode(errors="replace")
+    if "No space left on device" in text:
+        return explained(OSError(errno.ENOSPC, "No space left on device", str(folder)))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line or "FATAL:" in line]
+    return Problem(f"{what}: {(telling or lines or ['it said nothing'])[-1]}")
 
 
 if sys.platform not in {"linux", "darwin"}:  # pragma: no cover

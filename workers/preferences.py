@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from workers.problems import Problem
 
 if TYPE_CHECKING:
-    from training.reward_model import Preference
     from webapp.catalog.models import Project
 
 
@@ -39,15 +38,16 @@ def trl_rows(project: Project) -> Iterator[dict[str, Any]]:
         }
 
 
-def read_preferences(path: Path) -> list[Preference]:
-    """The preferences of a file; a Problem names the first line that is none."""
+def read_preferences(path: Path) -> list[dict[str, Any]]:
+    """The fields of one ``training.reward_model.Preference`` a line; a Problem names the first line that is none."""
     with path.open(encoding="utf-8") as file:
-        return [_read_line(path, number, line) for number, line in enumerate(file, start=1) if line.strip()]
+        rows = [_read_line(path, number, line) for number, line in enumerate(file, start=1) if line.strip()]
+    if not rows:
+        raise Problem(f"{path} holds no preferences: write some with aval export")
+    return rows
 
 
-def _read_line(path: Path, number: int, line: str) -> Preference:
-    from training.reward_model import Preference
-
+def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
         margin = row.get("margin", 1)
@@ -57,17 +57,17 @@ def _read_line(path: Path, number: int, line: str) -> Preference:
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise TypeError(f"{name} must be a string")
-        return Preference(
-            prompt_text=texts["prompt_text"],
-            signature=texts["signature"],
-            code_a=texts["rejected"],
-            code_b=texts["chosen"],
-            preference=margin,
-            annotator=str(row.get("annotator", "")),
-        )
     except json.JSONDecodeError as error:
         raise Problem(f"{path}, line {number}: not JSON ({error.msg}); mend or delete the line") from None
     except KeyError as error:
         raise Problem(f"{path}, line {number}: the field {error} is missing") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise Problem(f"{path}, line {number}: not a preference ({error})") from None
+    return {
+        "prompt_text": texts["prompt_text"],
+        "signature": texts["signature"],
+        "code_a": texts["rejected"],
+        "code_b": texts["chosen"],
+        "preference": margin,
+        "annotator": str(row.get("annotator", "")),
+    }

@@ -12,6 +12,7 @@ import logging
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -36,34 +37,29 @@ logger = logging.getLogger(__name__)
 @app.task(name="workers.verify.check_samples", acks_late=True, reject_on_worker_lost=True)
 def check_samples(sample_ids: Sequence[int]) -> None:
     """Run the public and hidden tests of each sample and verify the properties that its task declares."""
-    from verification.sandbox import Pool  # here, since the training worker loads this module too
+    from verification.sandbox import Pool, SandboxError  # here, since the training worker loads this module too
 
-    with Pool(size=1) as pool:
-        for sample_id in sample_ids:
-            if _begin(sample_id):
-                _check_or_note(sample_id, pool)
+    with ExitStack() as stack:
+        pool: Pool | None = None
+        for sample_id in filter(_begin, sample_ids):
+            try:
+                pool = pool or stack.enter_context(Pool(size=1))
+                _check(sample_id, pool)
+            except (SandboxError, OSError) as error:
+                logger.error("sample %s: the sandbox failed, which says nothing of the sample: %s", sample_id, error)
+                _note(sample_id, f"the sandbox failed: {error}")
+            except Exception as error:
+                logger.exception("sample %s", sample_id)
+                _note(sample_id, f"{type(error).__name__}: {error}")
 
 
 @transaction.atomic
 def _begin(sample_id: int) -> bool:
     """Count the attempt first, so that a sample that kills its checker is not tried for ever."""
-    if not _waiting(sample_id).exists():
+    if not _waiting(sample_id).filter(check_attempts__lt=MAX_CHECK_ATTEMPTS).exists():
         return False
     Sample.objects.filter(pk=sample_id).update(check_attempts=F("check_attempts") + 1, check_sent_at=Now())
     return True
-
-
-def _check_or_note(sample_id: int, pool: Pool) -> None:
-    from verification.sandbox import SandboxError
-
-    try:
-        _check(sample_id, pool)
-    except SandboxError as error:
-        logger.error("sample %s: the sandbox failed, which says nothing of the sample: %s", sample_id, error)
-        _note(sample_id, f"the sandbox failed: {error}")
-    except Exception as error:
-        logger.exception("sample %s", sample_id)
-        _note(sample_id, f"{type(error).__name__}: {error}")
 
 
 @transaction.atomic
@@ -95,7 +91,7 @@ def _check(sample_id: int, pool: Pool) -> None:
 def _waiting(sample_id: int) -> Any:
     """The sample, locked, if nobody has checked it and nobody is at it; others may still refer to the row."""
     return Sample.objects.select_for_update(skip_locked=True, no_key=True, of=("self",)).filter(
-        pk=sample_id, checked_at__isnull=True, check_attempts__lte=MAX_CHECK_ATTEMPTS
+        pk=sample_id, checked_at__isnull=True, check_error=""
     )
 
 

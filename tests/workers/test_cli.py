@@ -118,7 +118,6 @@ def test_a_file_of_tasks_with_a_broken_line_is_refused_by_its_number(
 def test_a_file_of_preferences_with_a_broken_line_is_refused_by_its_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("training.reward_model")
     file = tmp_path / "preferences.jsonl"
     good = {"prompt_text": "p", "signature": "def f():", "chosen": "a", "rejected": "b"}
     file.write_text(json.dumps(good) + "\n" + json.dumps({**good, "margin": 9}) + "\n")
@@ -183,7 +182,10 @@ def test_a_home_that_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-@pytest.mark.parametrize(("option", "says"), [("ro", "not allowed to write"), ("size=48k", "the disk is full")])
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [("ro", "not allowed to write"), ("size=48k", "the disk is full"), ("size=16m", "the disk is full")],
+)
 def test_a_full_disk_and_a_read_only_one_are_told_in_one_line(tmp_path: Path, option: str, says: str) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("no mount namespaces here")
@@ -201,9 +203,10 @@ def test_a_full_disk_and_a_read_only_one_are_told_in_one_line(tmp_path: Path, op
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"aval: {says}")
-    assert str(home) in done.stderr
+    *notes, line = done.stderr.splitlines()
+    assert line.startswith(f"aval: {says}")
+    assert str(home) in line
+    assert notes in ([], ["  PostgreSQL …"])
     assert processes_of(home) == []
 
 

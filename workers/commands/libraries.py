@@ -103,10 +103,12 @@ def _sft(chosen: argparse.Namespace) -> int:
 
 def _reward(chosen: argparse.Namespace) -> int:
     settings = read_settings(RewardModelSettings, chosen)
-    from training.reward_model import train
     from workers.preferences import read_preferences
 
-    preferences = read_preferences(chosen.preferences)
+    rows = read_preferences(chosen.preferences)
+    from training.reward_model import Preference, train
+
+    preferences = [Preference(**row) for row in rows]
     with _shown("reward_model") as watcher:
         path = train(
             chosen.backbone,
