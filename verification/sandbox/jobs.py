@@ -131,6 +131,8 @@ def infrastructure_fault(channels: Sequence[Channel], ends: Sequence[End]) -> st
     for channel, end in zip(channels, ends, strict=True):
         if not channel.splitter.confined and end.stopped != protocol.NOT_NEEDED:
             return f"a process could not be confined: {channel.splitter.failure()}"
+        if channel.pending and end.stopped == protocol.WALL_TIME:
+            return "the program was not told in full what to do within the wall limit"
         if end.stopped == protocol.STARVED:
             return "the machine did not let the program run within the wall limit"
     return ""

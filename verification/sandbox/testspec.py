@@ -4,7 +4,6 @@
 program. A test of any other form makes the whole job run in assert mode.
 """
 
-# ruff: noqa: SIM905 - tables of words
 from __future__ import annotations
 
 import ast
@@ -17,7 +16,9 @@ from typing import Any
 
 from verification.sandbox import codec
 from verification.sandbox.codec import Unserialisable, Wire
+from verification.sandbox.comparison import is_close, matches
 from verification.sandbox.literals import NotLiteral, literal
+from verification.sandbox.names import bound, free_names
 from verification.sandbox.policy import BadTest
 
 
@@ -75,24 +76,24 @@ def parse(tests: tuple[str, ...], entry_point: str, prelude: str = "") -> Values
     setup = _parsed(prelude, "the prelude")
     imports = "\n".join(ast.unparse(node) for node in setup.body if isinstance(node, ast.Import | ast.ImportFrom))
     try:
-        reader = _Reader(entry_point, _bound([setup, *trees]))
+        reader = _Reader(entry_point, bound([setup, *trees]))
         read = [tuple(reader.test(tree)) for tree in trees]
         return Values(reader.finished_calls(), tuple(read), tuple(reader.ends), imports)
     except (NotLiteral, Unserialisable):
-        names = sorted({entry_point.partition(".")[0], *_free_names([setup, *trees])})
+        names = sorted({entry_point.partition(".")[0], *free_names([setup, *trees])})
         return Script(prelude, tests, tuple(names), imports)
 
 
 def holds(check: Check, wire: Wire) -> bool:
     """Whether a claimed value passes; the value is hostile and stays data."""
     if check.operator == "==":
-        return codec.matches(check.expected, wire)
+        return matches(check.expected, wire)
     if check.operator == "in":
-        return any(codec.matches(choice, wire) for choice in check.expected)
+        return any(matches(choice, wire) for choice in check.expected)
     try:
         value = codec.decode(wire)
         if check.operator == "close":
-            return codec.is_close(check.expected, value, relative=check.relative, absolute=check.absolute)
+            return is_close(check.expected, value, relative=check.relative, absolute=check.absolute)
         return bool(CHECKS[check.operator](value, check.expected))
     except (Unserialisable, TypeError, ArithmeticError, ValueError):
         return False
@@ -149,9 +150,9 @@ class _Subject:
 class _Reader:
     """Reads tests one by one; anything beyond the forms it knows raises NotLiteral."""
 
-    def __init__(self, entry_point: str, bound: set[str]) -> None:
+    def __init__(self, entry_point: str, shadowed: set[str]) -> None:
         self._entry = entry_point
-        self._bound = bound - {entry_point}
+        self._bound = shadowed - {entry_point}
         self._aliases: set[str] = set()
         self._names: dict[str, _Subject] = {}
         self._calls: list[Call] = []
@@ -341,59 +342,3 @@ def _parsed(source: str, what: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadTest(f"{what} is not Python ({error}): correct the task") from None
-
-
-def _bound(trees: list[ast.Module]) -> set[str]:
-    """Names that don't mean what the library means: bound in the tests or the prelude, or not imported there."""
-    found = set(_LIBRARY_NAMES - _imported(trees))
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        elif isinstance(node, ast.ImportFrom):
-            known = _TRUSTED_NAMES.get(node.module or "", frozenset())
-            found |= {alias.asname or alias.name for alias in node.names if alias.asname or alias.name not in known}
-        elif isinstance(node, ast.Import):
-            found |= {alias.asname for alias in node.names if alias.asname}
-    return found
-
-
-_LIBRARY_NAMES = frozenset(
-    "math isclose Decimal decimal Fraction fractions deque collections date datetime timedelta".split()
-)
-_TRUSTED_NAMES = {
-    "math": frozenset({"isclose", "inf", "nan", "pi", "e", "tau"}),
-    "decimal": frozenset({"Decimal"}),
-    "fractions": frozenset({"Fraction"}),
-    "datetime": frozenset({"date", "datetime", "time", "timedelta"}),
-    "collections": frozenset({"deque"}),
-    "pytest": frozenset({"raises"}),
-    "typing": frozenset({"List", "Dict", "Set", "Tuple", "Optional", "Any", "Union"}),
-}
-
-
-def _free_names(trees: list[ast.Module]) -> set[str]:
-    """Names that the tests use and do not define: the program's."""
-    used = {
-        node.id
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    mine = (_bound(trees) - _LIBRARY_NAMES) | _imported(trees)
-    return {name for name in used - mine if not hasattr(builtins, name)}
-
-
-def _imported(trees: list[ast.Module]) -> set[str]:
-    return {
-        (alias.asname or alias.name).partition(".")[0]
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
