@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import AsyncClient, Client
 
 from tests.webapp import scene
@@ -151,20 +151,44 @@ def test_a_database_that_cannot_be_reached_is_tried_again(run: Run) -> None:
     assert tries >= 4
 
 
-def test_a_slow_reader_reads_the_table_instead_of_filling_memory(run: Run) -> None:
+@pytest.mark.parametrize("behind", [sse.QUEUE_SIZE + 1, 3 * sse.QUEUE_SIZE])
+def test_a_slow_reader_reads_the_table_instead_of_filling_memory(run: Run, behind: int) -> None:
+    """The first size overflows the queue with the very last event, after which nothing would wake the reader."""
+
     async def watch() -> tuple[list[int], int]:
         hub = Hub()
-        events = follow(hub, run.pk, 0)
+        events = follow(hub, run.pk, 0, ping_seconds=0.3)
         seen = [(await anext(events)).seq]  # type: ignore[union-attr]
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(in_thread(lambda: append(run, 3 * sse.QUEUE_SIZE, last="succeeded")).join)
-        await asyncio.sleep(0.3)
+        assert await anext(events) is None, "it has caught up"
+        await asyncio.to_thread(in_thread(lambda: append(run, behind - 1, last="succeeded")).join)
+        await asyncio.sleep(0.5)
         (queue,) = hub._queues[run.pk]
-        return seen + await collect(events), queue.maxsize
+        return seen + await collect(events), queue.qsize()
 
-    seen, bound = asyncio.run(asyncio.wait_for(watch(), 60))
-    assert seen == list(range(1, 3 * sse.QUEUE_SIZE + 3))
-    assert bound == sse.QUEUE_SIZE
+    seen, waiting = asyncio.run(asyncio.wait_for(watch(), 60))
+    assert seen == list(range(1, behind + 2))
+    assert waiting < sse.QUEUE_SIZE, "the queue overflowed, and then held less"
+
+
+def test_an_event_that_does_not_follow_sends_the_reader_to_the_table(run: Run) -> None:
+    async def watch() -> list[int]:
+        hub = Hub(connect=sse.open_connection)
+        events = follow(hub, run.pk, 0, ping_seconds=0.3)
+        seen = [(await anext(events)).seq]  # type: ignore[union-attr]
+        assert await anext(events) is None, "it has caught up"
+        await asyncio.to_thread(in_thread(lambda: _unannounced(run, 3)).join)
+        (queue,) = hub._queues[run.pk]
+        queue.put_nowait((await hub.read(run.pk, 3))[0])
+        return seen + await collect(events, 3)
+
+    assert asyncio.run(asyncio.wait_for(watch(), 30)) == [1, 2, 3, 4]
+
+
+def _unannounced(run: Run, count: int) -> None:
+    """Events of which nobody is told: the table's trigger is passed by."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        append(run, count)
 
 
 def test_silence_is_filled_with_pings(run: Run) -> None:
