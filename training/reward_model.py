@@ -234,18 +234,19 @@ def _rows(
     rows = []
     for number, one in enumerate(preferences):
         better, worse = (one.code_b, one.code_a) if one.preference > 0 else (one.code_a, one.code_b)
-        row = {
-            "chosen_ids": _encoded(one, better, tokenizer),
-            "rejected_ids": _encoded(one, worse, tokenizer),
-            "strength": settings.margin * abs(one.preference) / _STRONGEST,
-            "tie": one.preference == 0,
-            "weight": one.weight / mean_weight,
-        }
-        longest = max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+        chosen, rejected = _encoded(one, better, tokenizer), _encoded(one, worse, tokenizer)
+        longest = max(len(chosen), len(rejected))
         if longest > context_length(model):
             raise PreferenceError(
                 f"comparison {number} has {longest} tokens, more than the backbone's context of {context_length(model)}"
             )
+        row = {
+            "chosen_ids": chosen,
+            "rejected_ids": rejected,
+            "strength": settings.margin * abs(one.preference) / _STRONGEST,
+            "tie": one.preference == 0,
+            "weight": one.weight / mean_weight,
+        }
         rows.append(row)
     return rows
 

@@ -95,8 +95,8 @@ def test_the_score_head_is_trained_and_saved_with_the_adapter(trained: Path) -> 
 
 
 def test_a_frozen_score_head_is_refused(micro_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    causal = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True, task_type="CAUSAL_LM")
-    monkeypatch.setattr(adapters, "lora_config", lambda settings, model, reward: causal)
+    untyped = LoraConfig(r=4, target_modules=["c_attn"], fan_in_fan_out=True)
+    monkeypatch.setattr(adapters, "lora_config", lambda settings, model, reward: untyped)
     with pytest.raises(RuntimeError, match="score head is frozen"):
         train(micro_model, PAIRS, settings=SETTINGS, run_folder=tmp_path, fence=1, watcher=Silent())
 
