@@ -148,7 +148,7 @@ def test_without_scripts_the_latest_values_stand_in_a_table(stage: Stage) -> Non
 def test_an_engineer_launches_a_tiny_ppo_run_and_is_told_of_a_bad_value(stage: Stage) -> None:
     page = stage.page(stage.engineer)
     page.goto(f"{stage.address}/p/alpha/runs/")
-    page.get_by_role("link", name="New PPO with LoRA").click()
+    page.get_by_role("link", name="PPO with LoRA", exact=True).click()
     page.get_by_role("link", name="tiny, for a trial").click()
     page.get_by_label("Updates", exact=True).fill("2")
     page.get_by_label("Learning rate", exact=True).fill("-1")
