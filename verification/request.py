@@ -43,11 +43,11 @@ class Limits:
     steps: int = 20_000
     """Syntax nodes that may be executed over all paths."""
 
-    rlimit: int = 400_000
+    rlimit: int = 200_000
     """Z3's own resource units for one query."""
 
-    total_rlimit: int = 4_000_000
-    """Z3's resource units for one program, one or two seconds' worth."""
+    total_rlimit: int = 1_000_000
+    """Z3's resource units for one program: about half a second's worth of linear queries."""
 
     queries: int = 3_000
     """Solver queries for one program."""

@@ -17,11 +17,11 @@ from verification.replay import Call, Observation, replay
 from verification.request import Contract, Limits
 from verification.sandbox import Pool
 from verification.security.sinks import check as check_security
-from verification.symbolic.explore import CONTRACT, SLUGS, Exploration, Violation, broken_by, explore
+from verification.symbolic.explore import CONTRACT, EXPLORED_SLUGS, Exploration, Violation, broken_by, explore
 from verification.symbolic.inputs import Parameter, boundary_calls, parameters
 from verification.triage import Unreadable, choose_entry, read
 
-EXPLORED: tuple[str, ...] = (*(slug for _, slug in SLUGS), "none-deref", "other-exception", CONTRACT)
+EXPLORED: tuple[str, ...] = (*EXPLORED_SLUGS, CONTRACT)
 """The properties that exploration decides."""
 
 BOUNDARY_CALLS = 8

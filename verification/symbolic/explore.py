@@ -225,6 +225,9 @@ SLUGS = (
 )
 """Which property an exception breaks, by the first of its ancestors that is named here."""
 
+EXPLORED_SLUGS = (*(slug for _, slug in SLUGS), "none-deref", "other-exception")
+"""The properties that exceptions break; the contract comes on top."""
+
 RESOURCES = ("RecursionError", "MemoryError")
 """Exceptions of the machine rather than of the program; see the properties recursion and termination."""
 

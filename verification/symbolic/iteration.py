@@ -119,12 +119,13 @@ def iterate(
         following: list[tuple[State, int]] = []
         for current, spent in alive:
             run.tick(current)
+            before = run.symbolic_forks
             branches = list(run.fork(current, _more(loop, at, current, sizes)))
-            cost = 1 if len(branches) > 1 else 0
+            cost = run.iteration_cost(undecided=len(branches) > 1, symbolic=run.symbolic_forks > before)
             for after, more in branches:
                 if not more:
                     yield after, False
-                elif spent + cost > run.limits.unroll:
+                elif not run.within_bound(spent + cost):
                     run.cut(loop.line)
                 else:
                     for last, result in _each(loop, at, after, run, sizes, body):

@@ -39,14 +39,15 @@ def execute_while(node: ast.While, state: State, run: Machine) -> Iterator[Flow]
         following: list[tuple[State, int, int]] = []
         for current, spent, decisions in alive:
             run.tick(current)
+            before = run.symbolic_forks
             branches = list(condition(node.test, current, run))
             # A test that never fails (`while True`) counts where the body decided something about the input.
             undecided = len(branches) > 1 or (_is_constant(node.test) and current.decisions > decisions)
-            cost = 1 if undecided else 0
+            cost = run.iteration_cost(undecided=undecided, symbolic=run.symbolic_forks > before)
             for after, truth in branches:
                 if truth is not True:
                     yield from _after_loop(node, after, truth or None, run)
-                elif spent + cost > run.limits.unroll:
+                elif not run.within_bound(spent + cost):
                     run.cut(node.lineno)
                 else:
                     for last, signal in run.execute_block(node.body, after):

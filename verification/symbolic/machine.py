@@ -72,6 +72,9 @@ class Handlers:
     call: CallHandler
 
 
+EIGHTHS = 8
+
+
 @dataclass(frozen=True)
 class Cut:
     """Where a bound stopped a path."""
@@ -105,6 +108,9 @@ class Machine:
 
     uses_text: bool = False
     """Whether any symbol is a string, so that a proof needs a second solver."""
+
+    symbolic_forks: int = 0
+    """Conditions on the input that were looked at so far."""
 
     frozen_below: int = 0
     """Heap addresses below it belong to the module: reading them is fine, changing them is refused."""
@@ -189,6 +195,17 @@ class Machine:
     def refuse(self, refusal: Unsupported) -> None:
         self.refusals.append(refusal)
 
+    def iteration_cost(self, *, undecided: bool, symbolic: bool) -> int:
+        """What an iteration takes of the bound, in eighths.
+
+        One that may be the last counts whole; one that the path has already decided counts little, but it counts, as
+        a loop may go on for ever that way; one that doesn't depend on the input is free.
+        """
+        return EIGHTHS if undecided else 1 if symbolic else 0
+
+    def within_bound(self, spent: int) -> bool:
+        return spent < EIGHTHS * (self.limits.unroll + 1)
+
     def cut(self, line: int) -> None:
         """Note that a path went on past the bound."""
         self.cuts.append(Cut(line))
@@ -209,6 +226,7 @@ class Machine:
         if z3.is_true(condition) or z3.is_false(condition):
             yield state, z3.is_true(condition)
             return
+        self.symbolic_forks += 1
         witnessed = None if state.model is None else self.solver.holds(state.model, condition)
         order = (True, False) if witnessed is None or witnessed else (False, True)
         first = self._branch(state, condition, order[0], witnessed is not None)
