@@ -36,4 +36,8 @@ def send(task: str, *args: Any, queue: str) -> None:
 
 @cache
 def _sender() -> Celery:
-    return Celery("webapp", broker=settings.BROKER_URL)
+    app = Celery("webapp", broker=settings.BROKER_URL)
+    if settings.BROKER_URL.startswith(("amqp", "pyamqp")):
+        # The workers' queues are quorum queues there, and a queue can't be declared in two ways.
+        app.conf.task_create_missing_queue_type = "quorum"
+    return app

@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
 from celery import Celery
 from django.conf import settings
-from kombu import Queue
+from kombu import Exchange, Queue
 
 TRAIN, VERIFY, BEAT = "train", "verify", "beat"
 DISPATCH_SECONDS = 2.0
@@ -24,7 +24,10 @@ def celery_app(broker_url: str) -> Celery:
     arguments = {"x-queue-type": "quorum"} if broker_url.startswith(("amqp", "pyamqp")) else None
     app = Celery("workers", broker=broker_url)
     app.conf.update(
-        task_queues=[Queue(name, queue_arguments=arguments) for name in (TRAIN, VERIFY, BEAT)],
+        # An exchange each, as the web application declares them: sharing one, every queue gets every message.
+        task_queues=[
+            Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments) for name in (TRAIN, VERIFY, BEAT)
+        ],
         task_default_queue=VERIFY,
         task_routes={
             "workers.train.*": {"queue": TRAIN},

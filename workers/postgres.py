@@ -142,9 +142,8 @@ class Postgres:
         return "sqla+" + self.url(BROKER, BROKER_DATABASE).replace("postgresql://", "postgresql+psycopg://", 1)
 
     def environment(self) -> dict[str, str]:
-        """What the other services are told; addresses that are already set stay as they are."""
-        found = {"DATABASE_URL": self.url(), "DATABASE_OWNER_URL": self.url(OWNER), "BROKER_URL": self.broker_url()}
-        return {**found, **{name: os.environ[name] for name in found if os.environ.get(name)}}
+        """The addresses by which the other services reach it."""
+        return {"DATABASE_URL": self.url(), "DATABASE_OWNER_URL": self.url(OWNER), "BROKER_URL": self.broker_url()}
 
     # -- starting
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -154,8 +155,8 @@ def prepared(
     with home.locked(), ExitStack() as stack:
         before()
         environment = _environment(home)
-        if not (os.environ.get("DATABASE_URL") and os.environ.get("BROKER_URL")):
-            environment |= _embedded(home, stack, note)
+        if not (environment.get("DATABASE_URL") and environment.get("BROKER_URL")):
+            environment |= _embedded(home, environment, stack, note)
         migrate(environment)
         prepare_broker(environment["BROKER_URL"])
         yield environment
@@ -171,9 +172,21 @@ def connected(home: Home) -> Iterator[dict[str, str]]:
     except InUse:
         # Whoever holds the home serves it: its server answers to the passwords that lie there.
         server = Postgres(home)
-        if server.pid() is None and not os.environ.get("DATABASE_URL"):
+        environment = _environment(home)
+        if server.pid() is None and not environment.get("DATABASE_URL"):
             raise
-        yield _environment(home) | server.environment()
+        yield server.environment() | environment
+
+
+def migrate_given(home: Home) -> bool:
+    """Migrate the database that the environment names; False when it names none."""
+    environment = _environment(home)
+    if environment.get("DATABASE_OWNER_URL"):
+        environment.setdefault("DATABASE_URL", environment["DATABASE_OWNER_URL"])
+    if not environment.get("DATABASE_URL"):
+        return False
+    migrate(environment)
+    return True
 
 
 def migrate(environment: Mapping[str, str]) -> None:
@@ -246,24 +259,29 @@ def check_port(host: str, port: int) -> None:
 
 
 def _environment(home: Home) -> dict[str, str]:
+    """Ours, with the secrets that were given as files, and what the services find in the home."""
+    from webapp.environment import secret
+
     environment = {**os.environ, "AVAL_HOME": str(home.path), "PYTHONPATH": _python_path()}
     environment.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    if not environment.get("SECRET_KEY_FILE"):
-        environment.setdefault("SECRET_KEY", home.secret("secret-key"))
-    return environment
+    given = {name: secret(name, default="") for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL")}
+    environment["SECRET_KEY"] = secret("SECRET_KEY", default="") or home.secret("secret-key")
+    return environment | {name: value for name, value in given.items() if value}
 
 
-def _embedded(home: Home, stack: ExitStack, note: Callable[[str], None]) -> dict[str, str]:
+def _embedded(
+    home: Home, environment: Mapping[str, str], stack: ExitStack, note: Callable[[str], None]
+) -> dict[str, str]:
     """The embedded server's addresses, for what the environment does not name."""
-    if url := os.environ.get("DATABASE_URL"):
+    if url := environment.get("DATABASE_URL"):
         # A PostgreSQL of the user's own carries the messages too.
-        owner = os.environ.get("DATABASE_OWNER_URL") or url
+        owner = environment.get("DATABASE_OWNER_URL") or url
         return {"BROKER_URL": "sqla+postgresql+psycopg://" + owner.split("://", 1)[1]}
     note("PostgreSQL")
     server = Postgres(home)
     stack.callback(server.stop)
     server.start()
-    return server.environment()
+    return {name: value for name, value in server.environment().items() if not environment.get(name)}
 
 
 def _worker(queues: str, processes: int, name: str) -> tuple[str, ...]:
@@ -284,8 +302,14 @@ def _run(environment: Mapping[str, str], *arguments: str, failure: str) -> None:
         check=False,
     )
     if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip()]
-        raise Problem(f"{failure}: {lines[-1].strip() if lines else 'no reason given'}")
+        raise Problem(f"{failure}: {_reason(done.stdout)}")
+
+
+def _reason(output: str) -> str:
+    """The last error that a command's output names, else its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Problem|Exception): ", line)]
+    return (errors or lines or ["no reason given"])[-1]
 
 
 def _python_path() -> str:

@@ -31,6 +31,9 @@ def add_commands(commands: Any) -> None:
     demo.add_argument("--language", choices=("en", "es"), default="en")
     demo.set_defaults(run=_demo)
 
+    migrate = commands.add_parser("migrate", help="bring the database's tables up to date, as their owner")
+    migrate.set_defaults(run=_migrate)
+
     _add_user(commands)
     _add_project(commands)
     _add_invite(commands)
@@ -54,6 +57,20 @@ def _up(chosen: argparse.Namespace) -> int:
         while True:
             time.sleep(0.5)
             running.watch()
+
+
+def _migrate(chosen: argparse.Namespace) -> int:
+    """``DATABASE_OWNER_URL`` migrates; the role of ``DATABASE_URL`` is given the rights it needs."""
+    del chosen
+    from workers import services
+
+    home = Home.from_environment()
+    home.prepare()
+    if not services.migrate_given(home):
+        with services.prepared(home, note=_note):  # migrates, too
+            pass
+    print("the database is up to date")
+    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:
