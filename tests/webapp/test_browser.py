@@ -16,6 +16,8 @@ from webapp.runs.actions import take_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+expect.set_options(timeout=20_000)  # Milliseconds: a machine that also trains is slow.
+
 HOSTILE = "def f(x):\n    return '</pre><script>document.title = 1</script>' # \u202e gnihtyreve\n\n\n"
 
 
@@ -40,6 +42,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 def sign_in(page: Page, address: str, name: str) -> None:
     """By keyboard: the first field has the focus."""
     page.goto(f"{address}/accounts/login/")
+    expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(people.PASSWORD)
