@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from verification.outcome import Outcome
-from verification.sandbox import Job, Pool, Result
+from verification.sandbox import BadTest, Job, Pool, Result, SandboxError, SandboxUnavailable
 
 Rewards = list[float | None]
 
@@ -68,6 +69,9 @@ class TestReward:
     name = "tests"
     __test__ = False  # not a class of tests, whatever its name begins with
 
+    pauses = (0.0, 1.0, 5.0, 20.0)
+    """Seconds before each try of what the sandbox could not run."""
+
     def __init__(self, *, all_pass_share: float = 0.5, pool: Pool | None = None) -> None:
         self.all_pass_share = all_pass_share
         self._pool = pool
@@ -108,9 +112,29 @@ class TestReward:
         keys = [_digest(code, name, list(asserts), head) for code, name, asserts, head in rows]
         wanted = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._known}
         jobs = [Job.tests(code, name, tuple(asserts), prelude=head) for code, name, asserts, head in wanted.values()]
-        for key, result in zip(wanted, self._open_pool().run_many(jobs) if jobs else [], strict=True):
+        for key, result in zip(wanted, self._run(jobs), strict=True):
             self._known.put(key, result)
         return [self._known.get(key) for key in keys]
+
+    def _run(self, jobs: Sequence[Job]) -> list[Result]:
+        """All results; jobs that a busy machine did not let run are tried again before that is an error."""
+        results: list[Result | None] = [None] * len(jobs)
+        for attempt, pause in enumerate(self.pauses, start=1):
+            open_rows = [row for row, result in enumerate(results) if result is None]
+            if not open_rows:
+                break
+            time.sleep(pause)
+            try:
+                found = self._open_pool().run_many([jobs[row] for row in open_rows])
+            except (SandboxUnavailable, BadTest):
+                raise
+            except SandboxError as error:
+                if attempt == len(self.pauses) or len(error.results) != len(open_rows):
+                    raise
+                found = list(error.results)
+            for row, result in zip(open_rows, found, strict=True):
+                results[row] = None if result.status == "infra_error" else result
+        return [result for result in results if result is not None]
 
     def close(self) -> None:
         """End the sandbox's processes."""
@@ -281,7 +305,7 @@ def _verified(code: str, entry: str, properties: tuple[str, ...], contract: Mapp
         promise = Contract(contract.get("pre"), contract.get("post"), allowed)
     report = verify(code, entry=entry, properties=properties, contract=promise)
     found = {verdict.property: str(verdict.outcome) for verdict in report.verdicts}
-    return {slug: found.get(slug, str(Outcome.UNKNOWN)) for slug in properties}
+    return {slug: found[slug] for slug in properties}
 
 
 def _digest(*parts: Any) -> str:

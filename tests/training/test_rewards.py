@@ -81,16 +81,19 @@ def test_components_are_logged_a_completion(tests: TestReward) -> None:
 
 
 class CountingPool:
-    """A pool that counts its jobs, or can't run them."""
+    """A pool that counts its jobs, and can't run the first few of its batches whole."""
 
-    def __init__(self, *, broken: bool = False) -> None:
-        self.jobs, self.broken = 0, broken
+    def __init__(self, *, faults: int = 0) -> None:
+        self.jobs, self.faults = 0, faults
 
     def run_many(self, jobs: Sequence[Any]) -> list[Result]:
-        if self.broken:
-            raise SandboxError("2 of 2 jobs could not be run: no memory", [])
         self.jobs += len(jobs)
-        return [Result(status="passed", passed=4, total=4) for _ in jobs]
+        results = [Result(status="passed", passed=4, total=4) for _ in jobs]
+        if self.faults:
+            self.faults -= 1
+            results[-1] = Result(status="infra_error")
+            raise SandboxError(f"1 of {len(jobs)} jobs could not be run: the machine is busy", results)
+        return results
 
 
 def test_the_same_program_of_the_same_task_runs_once() -> None:
@@ -103,8 +106,17 @@ def test_the_same_program_of_the_same_task_runs_once() -> None:
     assert pool.jobs == 3
 
 
-def test_a_fault_of_the_sandbox_is_an_error_and_never_a_reward() -> None:
-    reward = TestReward(pool=CountingPool(broken=True))  # type: ignore[arg-type]
+def test_what_the_sandbox_could_not_run_is_tried_again_and_only_that() -> None:
+    pool = CountingPool(faults=2)
+    reward = TestReward(pool=pool)  # type: ignore[arg-type]
+    reward.pauses = (0.0, 0.0, 0.0)
+    assert reward([""] * 3, [SAFE, UNSAFE, NOTHING], **task(3)) == [1.0, 1.0, 1.0]
+    assert pool.jobs == 3 + 1 + 1
+
+
+def test_a_lasting_fault_of_the_sandbox_is_an_error_and_never_a_reward() -> None:
+    reward = TestReward(pool=CountingPool(faults=9))  # type: ignore[arg-type]
+    reward.pauses = (0.0, 0.01)
     with pytest.raises(SandboxError, match="could not be run"):
         Scorer([Ordered(reward, None, None, RewardSettings())])([""], [SAFE], [[1]], task(1))
 
