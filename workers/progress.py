@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LINE_EVERY_SECONDS = 15.0
+WIDTH = 120
+"""Of what is written to a file or a pipe, in characters."""
 
 TITLES = {
     "services": {"en": "Services", "es": "Servicios"},
@@ -61,7 +63,7 @@ class Reporter:
     """Shows stages one after the other, and keeps how long each took."""
 
     def __init__(self, *, language: str = "en", console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self.seconds: dict[str, float] = {}
         self._language = language
 

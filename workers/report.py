@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,75 +14,26 @@ from workers.charts import line_chart
 
 if TYPE_CHECKING:
     from webapp.catalog.models import ModelVersion, Sample
-    from webapp.runs.models import Run
+    from webapp.runs.models import DatasetSnapshot, Run
 
-METRICS = (
-    "full",
-    "public",
-    "refuted",
-    "unsupported",
-    "unknown",
-    "bounded",
-    "proved",
-    "syntax",
-    "reward total",
-    "reward ratings",
-    "kl",
-    "tokens",
-)
-SHARES = {"full", "public", "refuted", "unsupported", "unknown", "bounded", "proved", "syntax"}
 CURVES = {"sft": ("loss",), "reward_model": ("loss", "accuracy"), "ppo": ("reward", "kl", "entropy", "length")}
 MOST_POINTS = 400
-
-
-@dataclass(frozen=True)
-class Cell:
-    value: str
-    interval: str = ""
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """One metric of one split: supervised, aligned, and their paired difference where it was tested."""
-
-    title: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class SplitTable:
-    title: str
-    prompts: int
-    rows: tuple[MetricRow, ...]
-    mcnemar: str
-
-
-def split_tables(result: Mapping[str, Any]) -> list[SplitTable]:
-    """The evaluation's figures with their 95% intervals, a table a split, in the active language."""
-    return [
-        SplitTable(
-            title=_split_title(split),
-            prompts=int(next(iter(models["base"].values()))["prompts"]),
-            rows=tuple(_rows(models, result.get("comparison", {}).get(split, {}))),
-            mcnemar=_mcnemar(result.get("comparison", {}).get(split, {}).get("full")),
-        )
-        for split, models in result["summary"].items()
-    ]
 
 
 def print_table(run: Run, console: Console, *, language: str) -> None:
     """The table in the terminal: each figure with its interval below it."""
     from django.utils import translation
-    from django.utils.translation import gettext as _
+
+    from webapp.runs.comparison import caption, headings, split_tables
 
     with translation.override(language):
+        console.print(f"\n{caption()}")
         for split in split_tables(run.result or {}):
-            table = Table(title=f"{split.title} (n = {split.prompts})", title_justify="left")
-            for heading in ("", _("supervised"), _("aligned"), _("difference")):
-                table.add_column(heading, justify="right" if heading else "left")
+            table = Table(title=f"{split.title} (n = {split.prompts})", title_justify="left", box=SIMPLE_HEAD)
+            for heading in ("", *headings()):
+                table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
             for row in split.rows:
                 table.add_row(row.title, *(f"{cell.value} {cell.interval}".strip() for cell in row.cells))
-            console.print()
             console.print(table)
             console.print(split.mcnemar)
 
@@ -94,6 +45,8 @@ def write_report(run: Run, path: Path, *, language: str, seconds: Mapping[str, f
     from django.utils.formats import date_format
     from django.utils.timezone import now
 
+    from webapp.runs.comparison import split_tables
+
     with translation.override(language):
         page = render_to_string(
             "report.html",
@@ -103,79 +56,16 @@ def write_report(run: Run, path: Path, *, language: str, seconds: Mapping[str, f
                 "splits": split_tables(run.result or {}),
                 "charts": list(_charts(run)),
                 "examples": list(_examples(run)),
-                "facts": list(_facts(run, seconds)),
+                "run": run,
+                "stages": [*_ancestors(run), run],
+                "models": [model for model in (run.base_model, run.reward_model, run.candidate) if model],
+                "snapshot": _snapshot(run),
+                "seconds": seconds,
             },
         )
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)
-
-
-def metric_title(metric: str) -> str:
-    from django.utils.translation import gettext as _
-
-    titles = {
-        "full": _("full pass@1 (all tests)"),
-        "public": _("pass@1 on public tests"),
-        "refuted": _("refuted"),
-        "unsupported": _("unsupported"),
-        "unknown": _("unknown"),
-        "bounded": _("bounded"),
-        "proved": _("proved"),
-        "syntax": _("valid syntax"),
-        "reward total": _("reward"),
-        "reward ratings": _("reward model's score"),
-        "kl": _("KL from the supervised model (nats)"),
-        "tokens": _("length (tokens)"),
-    }
-    return titles.get(metric, metric)
-
-
-def _rows(models: Mapping[str, Any], comparison: Mapping[str, Any]) -> Iterator[MetricRow]:
-    for metric in METRICS:
-        figures = [models.get(name, {}).get(metric) for name in ("base", "candidate")]
-        if all(figure is None for figure in figures):
-            continue
-        cells = (*(_cell(metric, figure) for figure in figures), _cell(metric, comparison.get(metric), signed=True))
-        yield MetricRow(metric_title(metric), cells)
-
-
-def _cell(metric: str, figure: Mapping[str, Any] | None, *, signed: bool = False) -> Cell:
-    if figure is None:
-        return Cell("" if signed else "—")
-    scale, unit, digits = (100, " %", 1) if metric in SHARES else (1, "", 2)
-    sign = "+" if signed else ""
-    low, high = (f"{scale * figure[end]:{sign}.{digits}f}" for end in ("low", "high"))
-    return Cell(f"{scale * figure['mean']:{sign}.{digits}f}{unit}", f"[{low}, {high}]")
-
-
-def _mcnemar(comparison: Mapping[str, Any] | None) -> str:
-    from django.utils.translation import gettext as _
-
-    if comparison is None:
-        return ""
-    text = _(
-        "Full pass@1: %(better)s prompts only the aligned model solves, %(worse)s only the supervised one; "
-        "exact McNemar p = %(p)s."
-    )
-    return text % {
-        "better": comparison["only_second"],
-        "worse": comparison["only_first"],
-        "p": f"{comparison['p_value']:.2g}",
-    }
-
-
-def _split_title(split: str) -> str:
-    from django.utils.translation import gettext as _
-
-    titles = {
-        "iid": _("Unseen tasks of known kinds"),
-        "para": _("Unseen wordings"),
-        "slots": _("Unseen values"),
-        "comp": _("Unseen compositions"),
-        "cross": _("Unseen pairs of families"),
-    }
-    return titles.get(split, split)
 
 
 def _ancestors(run: Run) -> list[Run]:
@@ -201,9 +91,9 @@ def _thinned(points: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]
 
 
 def _examples(run: Run) -> Iterator[dict[str, Any]]:
-    from django.utils.translation import gettext as _
+    from webapp.runs.comparison import headings, split_title
 
-    names = {"base": _("supervised"), "candidate": _("aligned")}
+    names = dict(zip(("base", "candidate"), headings(), strict=False))
     versions = {"base": run.base_model, "candidate": run.candidate}
     for pair in (run.result or {}).get("pairs", ()):
         found = [_stored(run, versions[name], pair, pair[name]["code"]) for name in names if name in pair]
@@ -212,7 +102,7 @@ def _examples(run: Run) -> Iterator[dict[str, Any]]:
             yield {
                 "prompt": pair["prompt"],
                 "signature": pair["signature"],
-                "split": _split_title(pair["split"]),
+                "split": split_title(pair["split"]),
                 "language": samples[0].prompt.language,
                 "sides": [_side(title, sample) for title, sample in zip(names.values(), samples, strict=True)],
             }
@@ -235,6 +125,8 @@ def _stored(run: Run, version: ModelVersion | None, pair: Mapping[str, Any], cod
 
 
 def _side(title: str, sample: Sample) -> dict[str, Any]:
+    from webapp.review.wording import OUTCOMES
+
     executions = list(sample.executions.all())
     return {
         "title": title,
@@ -245,7 +137,7 @@ def _side(title: str, sample: Sample) -> dict[str, Any]:
             {
                 "property": verdict.property,
                 "outcome": verdict.outcome,
-                "outcome_title": metric_title(verdict.outcome),
+                "outcome_title": OUTCOMES[verdict.outcome][0],
                 "line": verdict.line,
                 "reason": verdict.reason,
                 "counterexample": verdict.counterexample,
@@ -256,21 +148,6 @@ def _side(title: str, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _facts(run: Run, seconds: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    from django.utils.translation import gettext as _
-
-    yield (
-        _("Models"),
-        ", ".join(
-            f"{model.name} ({model.sha256[:12]})"
-            for model in (run.base_model, run.reward_model, run.candidate)
-            if model
-        ),
-    )
-    for ancestor in [*_ancestors(run), run]:
-        facts = {"worker": ancestor.owner, "attempts": ancestor.attempts, "seed": ancestor.seed}
-        yield str(ancestor.get_kind_display()), ", ".join(f"{name} {value}" for name, value in facts.items())
-    snapshot = run.reward_model.run.snapshot if run.reward_model and run.reward_model.run else None
-    if snapshot is not None:
-        yield _("Ratings"), _("%(count)s, snapshot %(sha)s") % {"count": snapshot.count, "sha": snapshot.sha256[:12]}
-    yield _("Wall time of this start"), ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+def _snapshot(run: Run) -> DatasetSnapshot | None:
+    trained = run.reward_model.run if run.reward_model else None
+    return trained.snapshot if trained else None
