@@ -17,7 +17,29 @@ if TYPE_CHECKING:
 _FOLDER = tempfile.TemporaryDirectory(prefix="aval-tests-")
 os.environ["AVAL_HOME"] = _FOLDER.name
 
+_BROWSER_TESTS_NOT_RUN: list[str] = []
 _NO_SYNC = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+def pytest_configure() -> None:
+    """pytest-django reads the settings before this file sets AVAL_HOME: what they took from it is set again."""
+    from django.conf import settings
+
+    settings.AVAL_HOME = Path(_FOLDER.name)
+    settings.EMAIL_FILE_PATH = settings.AVAL_HOME / "mail"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and "browser" in report.keywords:
+        _BROWSER_TESTS_NOT_RUN.append(report.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Browser tests that had no browser are named at the very end: a green run without them is not the whole."""
+    if _BROWSER_TESTS_NOT_RUN:
+        terminalreporter.section("browser tests not run: no Chromium was found (make services)")
+        for name in dict.fromkeys(_BROWSER_TESTS_NOT_RUN):
+            terminalreporter.line(name)
 
 
 @pytest.fixture(scope="session")
