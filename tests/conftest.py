@@ -42,6 +42,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(name)
 
 
+def pytest_unconfigure() -> None:
+    _FOLDER.cleanup()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The session's own server; its owner role may create test databases and act as the application's role."""

