@@ -20,7 +20,7 @@ from training.models import bf16_pays, load, load_model
 from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
-from training.sequences import completion_log_probabilities
+from training.sequences import completion_divergences
 from training.statistics import Estimate, bootstrap_mean, mcnemar
 from verification import Contract, Outcome, verify
 from verification.sandbox import Job, Pool
@@ -57,11 +57,7 @@ class Row:
     tokens: int
     finished: bool
     kl: float | None = None
-    """Log-probability of the answer under the model less that under the reference, in nats.
-
-    Its mean estimates the KL divergence when answers are sampled at temperature 1; under greedy
-    decoding it says how far the model has moved on its own answers, no more.
-    """
+    """KL(model || reference) along the answer, in nats, summed over its tokens."""
     rewards: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -208,9 +204,7 @@ def _divergences(
         return [None] * len(answers)
     prompts = [encode_prompt(tokenizer, task.text, task.signature) for task in tasks]
     ids = [answer.token_ids for answer in answers]
-    own = completion_log_probabilities(model, prompts, ids)
-    other = completion_log_probabilities(load_model(reference), prompts, ids)
-    return [sum(a) - sum(b) for a, b in zip(own, other, strict=True)]
+    return list(completion_divergences(model, load_model(reference), prompts, ids))
 
 
 def _scores(

@@ -16,7 +16,7 @@ from training.models import build_model, load
 from training.progress import Progress, Silent, Stopped
 from training.prompting import encode_completion, encode_prompt
 from training.rollout import Completion
-from training.sequences import completion_log_probabilities
+from training.sequences import completion_divergences
 from training.statistics import bootstrap_mean, mcnemar
 
 
@@ -78,17 +78,20 @@ def test_a_model_does_not_diverge_from_itself(evaluation: Evaluation) -> None:
     assert [row.kl for row in evaluation.rows] == pytest.approx([0.0] * 8, abs=1e-5)
 
 
-def test_log_probabilities_are_those_of_a_lone_row(micro_model: Path, splits: dict[str, list[Task]]) -> None:
+def test_divergences_in_a_batch_are_those_of_a_lone_row_by_the_definition(
+    micro_tokenizer, micro_model: Path, splits: dict[str, list[Task]]
+) -> None:
     model, tokenizer = load(micro_model)
+    other = build_model(ModelSettings(preset="aval-micro"), micro_tokenizer, seed=5)
     tasks = splits["iid"][:5]
     prompts = [encode_prompt(tokenizer, task.text, task.signature) for task in tasks]
     completions = [encode_completion(tokenizer, task.solutions[0].code) for task in tasks]
-    found = completion_log_probabilities(model, prompts, completions, batch_size=5)
-    for prompt, completion, values in zip(prompts, completions, found, strict=True):
+    found = completion_divergences(model, other, prompts, completions, batch_size=5)
+    for prompt, completion, value in zip(prompts, completions, found, strict=True):
         with torch.no_grad():
-            logits = model(torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
-        expected = [float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(completion)]
-        assert values == pytest.approx(expected, abs=1e-4)
+            row = torch.tensor([prompt + completion])
+            ours, theirs = (each(row).logits[0, len(prompt) - 1 : -1].double().softmax(-1) for each in (model, other))
+        assert value == pytest.approx(float((ours * (ours / theirs).log()).sum()), rel=1e-3)
 
 
 def test_another_reference_gives_another_divergence(micro_tokenizer, micro_model: Path, splits, tmp_path: Path) -> None:
