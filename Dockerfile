@@ -24,4 +24,4 @@ RUN pip install --no-deps --no-build-isolation --editable . \
 USER aval
 VOLUME /var/lib/aval
 EXPOSE 8000
-CMD ["granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "8000", "webapp.asgi:application"]
+CMD ["granian", "--interface", "asginl", "--host", "0.0.0.0", "--port", "8000", "--no-ws", "workers.web:application"]
