@@ -79,7 +79,11 @@ class PolicyWithValue(nn.Module):
             states, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths)
             logprobs = -nn.functional.cross_entropy(logits, targets, reduction="none")
         entropy = torch.zeros_like(logprobs) if training else _entropy(logits)
-        return Scores(logprobs, self.value_head(states), entropy)
+        values = self.value_head(states)
+        if value_only and training:
+            # A gradient of 0 for the adapter: DDP must find every parameter in the graph of this forward.
+            values = values + 0.0 * sum(parameter.sum() for parameter in self.trainable().values())
+        return Scores(logprobs, values, entropy)
 
     @torch.no_grad()
     def reference_logprobs(self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor) -> Tensor:

@@ -224,12 +224,7 @@ class PPOTrainer(Trainer):
             scores.values, inputs["values"], inputs["returns"], real, cliprange_value=self.args.cliprange_value
         )
         self._steps.see(scores.logprobs.detach(), inputs["logprobs"], policy, value)
-        loss = self.args.vf_coef * value.total
-        if value_only:
-            # A gradient of 0 for the adapter, so that DDP finds every parameter in the graph.
-            loss = loss + 0.0 * sum(parameter.sum() for parameter in self.model.trainable().values())
-        else:
-            loss = loss + policy.total
+        loss = self.args.vf_coef * value.total + (0.0 if value_only else policy.total)
         # DDP takes the mean of the processes' gradients; the token count is already that of all of them.
         loss = loss / num_items_in_batch * self.accelerator.num_processes
         return (loss, scores) if return_outputs else loss

@@ -37,7 +37,11 @@ class Reporter(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         del args, control, kwargs
-        metrics = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        metrics = {
+            name: float(value)
+            for name, value in (logs or {}).items()
+            if isinstance(value, int | float) and name != "epoch"
+        }
         if "train_runtime" in metrics or (self.step_metric and self.step_metric not in metrics):
             return  # the summary at the end, or a log of another kind
         step = int(metrics.pop(self.step_metric)) if self.step_metric else int(state.global_step)

@@ -106,6 +106,33 @@ def test_a_strong_kl_penalty_keeps_the_policy_at_the_reference(tmp_path: Path) -
     assert updates(held)[-1]["kl"] < 0.25 * updates(free)[-1]["kl"]
 
 
+def test_another_architecture_trains_through_generate(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(WORDS),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            max_position_embeddings=64,
+            bos_token_id=1,
+            eos_token_id=1,
+            initializer_range=0.3,
+        )
+    )
+    trainer = trainer_of(tmp_path, model=model, num_updates=6, batch_size=32, mini_batch_size=16, learning_rate=1e-2)
+    trainer.train()
+    rows = updates(trainer)
+    assert all(row["first_ratio_error"] < 1e-5 for row in rows)
+    assert rows[-1]["reward"] > rows[0]["reward"] + 0.05
+    merged = trainer.merged()
+    assert type(merged) is LlamaForCausalLM
+
+
 # -- the forward pass
 
 
