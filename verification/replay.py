@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verification.request import Contract
-from verification.sandbox import Job, Pool, Result
+from verification.sandbox import Job, Limits, Pool, Result
 from verification.sandbox import call as shared_call
 
 MAX_LINES = 20_000
 """Lines that one call may execute."""
+
+SANDBOX = Limits(cpu_seconds=0.5)
+"""For all calls together; what is lost to it is unknown, never a verdict."""
+
+MAX_LOST = 2
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,34 @@ def replay(
         return [_observation(str(call), row) for call, row in zip(calls, rows, strict=True)], result.cpu_seconds
     if len(calls) == 1:
         return [Observation(str(calls[0]), "lost", message=result.status)], result.cpu_seconds
-    # One call took the others with it: run them one by one.
-    singles = [replay(source, [call], parameters=parameters, contract=contract, pool=pool) for call in calls]
-    return [seen for (seen,), _ in singles], result.cpu_seconds + sum(spent for _, spent in singles)
+    return _one_by_one(source, calls, parameters, contract, pool, result.cpu_seconds)
+
+
+def _one_by_one(
+    source: str,
+    calls: Sequence[Call],
+    parameters: Sequence[str],
+    contract: Contract | None,
+    pool: Pool | None,
+    spent: float,
+) -> tuple[list[Observation], float]:
+    """One call took the others with it: run each on its own, until too many are lost."""
+    seen: list[Observation] = []
+    for call in calls:
+        if sum(observation.status == "lost" for observation in seen) >= MAX_LOST:
+            seen.append(Observation(str(call), "lost", message="not run"))
+            continue
+        (observation,), seconds = replay(source, [call], parameters=parameters, contract=contract, pool=pool)
+        seen.append(observation)
+        spent += seconds
+    return seen, spent
 
 
 def drive(code: str, pool: Pool | None) -> Result:
     """Run a driver program in the given pool, or in the one that this process shares."""
     if pool is None:
-        return shared_call(code, "drive", [])
-    return pool.run_many([Job.call(code, "drive", [])])[0]
+        return shared_call(code, "drive", [], limits=SANDBOX)
+    return pool.run_many([Job.call(code, "drive", [], limits=SANDBOX)])[0]
 
 
 def _driver(source: str, calls: Sequence[Call], parameters: Sequence[str], contract: Contract | None) -> str:

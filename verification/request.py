@@ -37,19 +37,19 @@ class Limits:
     unroll: int = 3
     """Iterations of a loop, elements of a list, or nested calls, whose number depends on the input."""
 
-    paths: int = 256
+    paths: int = 128
     """Paths that may be alive or finished before the exploration stops."""
 
-    steps: int = 20_000
+    steps: int = 10_000
     """Syntax nodes that may be executed over all paths."""
 
-    rlimit: int = 200_000
+    rlimit: int = 100_000
     """Z3's own resource units for one query."""
 
-    total_rlimit: int = 1_000_000
-    """Z3's resource units for one program: about half a second's worth of linear queries."""
+    total_rlimit: int = 500_000
+    """Z3's resource units for one program: about a quarter of a second's worth of linear queries."""
 
-    queries: int = 3_000
+    queries: int = 500
     """Solver queries for one program."""
 
     source_characters: int = 100_000

@@ -17,7 +17,7 @@ from verification.replay import Call, Observation, replay
 from verification.request import Contract, Limits
 from verification.sandbox import Pool
 from verification.security.sinks import check as check_security
-from verification.symbolic.explore import CONTRACT, EXPLORED_SLUGS, Exploration, Violation, broken_by, explore
+from verification.symbolic.explore import CONTRACT, EXPLORED_SLUGS, Exploration, Violation, broken_by, explore_within
 from verification.symbolic.inputs import Parameter, boundary_calls, parameters
 from verification.triage import Unreadable, choose_entry, read
 
@@ -109,11 +109,11 @@ def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdic
 
 def _explored(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict], float]:
     """One exploration and one use of the sandbox for all the properties."""
-    found = explore(program.tree, program.entry, contract=program.contract, limits=program.limits)
+    found = explore_within(program.tree, program.entry, contract=program.contract, limits=program.limits)
     suspects = [violation for violation in found.violations if violation.property in slugs]
     calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]
     if suspects or not found.complete:
-        calls = [program.call(row) for row in boundary_calls(program.parameters, BOUNDARY_CALLS)] + calls
+        calls += [program.call(row) for row in boundary_calls(program.parameters, BOUNDARY_CALLS)]
     names = [parameter.name for parameter in program.parameters]
     if suspects and not calls:
         calls = [program.call(())]
@@ -175,7 +175,7 @@ def _without_violation(program: _Program, found: Exploration, evidence: _Evidenc
     if found.exhausted:
         return Verdict(slug, Outcome.UNKNOWN, f"the budget of {found.exhausted} was used up")
     if machine.cuts:
-        bound = f"no violation with up to {program.limits.unroll} iterations, elements or nested calls"
+        bound = _bound(machine.limits.unroll)
         return Verdict(slug, Outcome.BOUNDED, bound, machine.cuts[0].line)
     if not found.leaves:
         return Verdict(slug, Outcome.VACUOUS, "no input meets the precondition")
@@ -184,6 +184,11 @@ def _without_violation(program: _Program, found: Exploration, evidence: _Evidenc
     if slug != CONTRACT and slug not in machine.obligations:
         return Verdict(slug, Outcome.VACUOUS, "nothing in the program can break it")
     return _proved(program, found, evidence, slug)
+
+
+def _bound(unroll: int) -> str:
+    many = f"{unroll} iterations, elements or nested calls" if unroll > 1 else "one iteration, element or nested call"
+    return f"no violation with up to {many}"
 
 
 def _promises(contract: Contract) -> bool:

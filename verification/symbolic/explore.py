@@ -95,7 +95,22 @@ def explore(
         found.exhausted = str(budget)
     except Unsupported as refusal:
         machine.refuse(refusal)
+    except RecursionError:
+        machine.refuse(Unsupported("so deep a nesting of calls and syntax", None))
     return found
+
+
+def explore_within(
+    tree: ast.Module, entry: str, *, contract: Contract | None = None, limits: Limits | None = None
+) -> Exploration:
+    """Explore; where the budget doesn't reach, once more with a single iteration, so that something is known."""
+    limits = limits or Limits()
+    found = explore(tree, entry, contract=contract, limits=limits)
+    if found.exhausted is None or limits.unroll == 1:
+        return found
+    again = explore(tree, entry, contract=contract, limits=replace(limits, unroll=1))
+    again.violations = [*again.violations, *found.violations]
+    return again
 
 
 def _load(tree: ast.Module, machine: Machine) -> Iterator[tuple[State, Signal]]:

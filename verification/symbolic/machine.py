@@ -121,6 +121,7 @@ class Machine:
         self._steps = 0
         self._symbols = 0
         self._address = 0
+        self._degrees: dict[int, tuple[Any, int]] = {}
         self._divisions: dict[tuple[int, int], tuple[Any, Any, Any, Any]] = {}
 
     # --- dispatch
@@ -303,6 +304,23 @@ class Machine:
         if key not in self._divisions:  # the operands are kept alive, as Z3 reuses ids
             self._divisions[key] = (dividend, b, self.fresh(Int, "quotient"), self.fresh(Int, "remainder"))
         return self._divisions[key][2:]
+
+    def degree(self, term: Term) -> int:
+        """How many symbols are multiplied with each other at most: what decides how large values can grow."""
+        if encoding.is_constant(term):
+            return 0
+        waiting = [term]
+        while waiting:
+            node = waiting[-1]
+            missing = [child for child in node.children() if child.get_id() not in self._degrees]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            inner = [self._degrees[child.get_id()][1] for child in node.children()]
+            total = sum(inner) if z3.is_mul(node) else max(inner, default=0 if z3.is_int_value(node) else 1)
+            self._degrees[node.get_id()] = (node, total)  # the node is kept alive, as Z3 reuses ids
+        return self._degrees[term.get_id()][1]
 
     def lift(self, term: Term) -> Any:
         return encoding.lift(term, self.context)

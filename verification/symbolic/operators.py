@@ -46,6 +46,7 @@ from verification.symbolic.values import (
 
 FLOATS = "integers stay below 2**1023 where they are turned into floats"
 MAX_EXPONENT = 8
+MAX_DEGREE = 32
 MAX_CONSTANT_BITS = 20_000
 
 Operands = tuple[Value, Value]
@@ -87,6 +88,7 @@ def _minus(left: Value, right: Value, state: State, run: Machine, line: int) -> 
 def _times(left: Value, right: Value, state: State, run: Machine, line: int) -> Iterator[Evaluated]:
     a, b = encoding.whole(left), encoding.whole(right)
     _check_size(a, b, line=line)
+    _check_degree(run.degree(a) + run.degree(b), line)
     yield state, Int(a * b)
 
 
@@ -147,6 +149,7 @@ def _power(left: Value, right: Value, state: State, run: Machine, line: int) -> 
             raise Unsupported("** with a result of thousands of digits", line)
     elif exponent > MAX_EXPONENT:
         raise Unsupported(f"** with an exponent above {MAX_EXPONENT}", line)
+    _check_degree(run.degree(base) * exponent, line)
     yield state, Int(encoding.power(base, exponent))
 
 
@@ -230,6 +233,12 @@ _DIVISIONS = (ast.Div, ast.FloorDiv, ast.Mod)
 def _check_size(a: Term, b: Term, *, line: int) -> None:
     if isinstance(a, int) and isinstance(b, int) and a.bit_length() + b.bit_length() > MAX_CONSTANT_BITS:
         raise Unsupported("constants of thousands of digits", line)
+
+
+def _check_degree(degree: int, line: int) -> None:
+    """Keep values small enough for the solver to write them down."""
+    if degree > MAX_DEGREE:
+        raise Unsupported(f"a product of more than {MAX_DEGREE} symbolic factors", line)
 
 
 # --- floats

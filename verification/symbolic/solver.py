@@ -61,8 +61,7 @@ class Solver:
     def _ask(self, solver: Any) -> tuple[Answer, Any]:
         answer: Answer = str(solver.check())  # type: ignore[assignment]
         model = solver.model() if answer == "sat" else None
-        spent = solver.statistics().get_key_value("rlimit count")  # counts over the whole context
-        if spent > self._limits.total_rlimit:
+        if _resources(solver.statistics()) > self._limits.total_rlimit:
             raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
 
@@ -90,3 +89,12 @@ class Solver:
             self._solver.push()
             self._solver.add(step.term)
             self._asserted.append(step)
+
+
+def _resources(statistics: Any) -> int:
+    """Resource units that the whole context has spent; among the last of what may be a thousand entries."""
+    context, held = statistics.ctx.ref(), statistics.stats
+    for at in range(z3.Z3_stats_size(context, held) - 1, -1, -1):
+        if z3.Z3_stats_get_key(context, held, at) == "rlimit count":
+            return int(z3.Z3_stats_get_uint_value(context, held, at))
+    return 0
