@@ -33,14 +33,15 @@ SETTINGS = RewardModelSettings(
 )
 
 
-def pair(number: int, *, preference: int | None = None, **options: Any) -> Preference:
+def pair(number: int, *, times: int | None = None, preference: int | None = None, **options: Any) -> Preference:
     """One program guards its division, the other does not; raters prefer the guard."""
+    times = number // 4 if times is None else times
     name = "abcdefgh"[number % 8]
     guarded = f"def f({name}: int) -> int:\n    return 10 // {name} if {name} else 0\n"
     bare = f"def f({name}: int) -> int:\n    return 10 // {name}\n"
     guard_is_b = number % 2 == 0
     return Preference(
-        prompt_text=f"Divide 10 by {name}, {number // 4} times.",
+        prompt_text=f"Divide 10 by {name}, {times} times.",
         signature=f"def f({name}: int) -> int:",
         code_a=bare if guard_is_b else guarded,
         code_b=guarded if guard_is_b else bare,
@@ -70,7 +71,8 @@ def test_it_learns_what_raters_prefer_on_prompts_it_has_not_seen(trained: Path) 
 def test_scores_order_new_programs_and_do_not_depend_on_the_batch(trained: Path, micro_model: Path) -> None:
     model = RewardModel.load(trained, backbone=micro_model, bf16=False)
     tokenizer = load_tokenizer(micro_model)
-    new = [pair(number) for number in range(100, 108)]
+    new = [pair(number, times=number // 4 + 1) for number in range(8)]
+    assert not {one.prompt_text for one in new} & {one.prompt_text for one in PAIRS}
     prompts = [format_prompt(tokenizer, one.prompt_text, one.signature) for one in new for _ in range(2)]
     codes = [code for one in new for code in (one.code_a, one.code_b)]
     scores = model.score(prompts, codes)

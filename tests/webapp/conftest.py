@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings as django_settings
+from django.utils import translation
 
 from tests.webapp import people
 from webapp.frontend.build import FrontendError, build
@@ -32,6 +33,13 @@ CHROMIUM_ARGUMENTS = [
 def cheap_passwords(settings: type[django_settings]) -> None:  # type: ignore[valid-type]
     """A real hash takes a tenth of a second each time somebody signs in."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """A request in Spanish leaves its thread in Spanish: the next request chooses anew, but a test need not send one."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -185,7 +185,9 @@ def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
         codec.loads(data)
 
 
-@pytest.mark.parametrize("value", [object(), print, math, lambda: 0, ValueError("x"), open], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), print, math, lambda: 0, ValueError("x"), open], ids=lambda value: type(value).__name__
+)
 def test_a_value_of_no_plain_kind_is_refused(value: Any) -> None:
     with pytest.raises(Unserialisable):
         codec.encode(value)
