@@ -39,6 +39,11 @@ class TaskSettings:
     """Share of unsafe solutions among families that have any."""
     families: tuple[str, ...] = setting(())
     """Slugs of the families to use; empty means all."""
+    names: int = setting(0, low=0, high=10_000)
+    """Of how many values each name (of a function or an argument) is drawn in training; 0 means all that there are.
+    With a few, a model learns within seconds what it must otherwise learn to copy."""
+    constants: int = setting(0, low=0, high=10_000)
+    """The same for the numbers and words of a description."""
     seed: int = setting(0, low=0, high=2**31 - 1)
 
 
@@ -239,25 +244,29 @@ SCALES: dict[str, Scale] = {
         ppo=PPOSettings(),
         evaluation=EvaluationSettings(),
     ),
+    # Few names and numbers, so that half a minute of training teaches something: the rest of the loop needs a model
+    # that often writes valid Python.
     "tiny": Scale(
         tasks=TaskSettings(
-            train=600,
+            train=150,
             held_out=24,
             unsafe_share=0.4,
             families=("last-element", "mean", "largest", "length-or-default", "clamp", "parse-int"),
+            names=1,
+            constants=5,
         ),
-        model=ModelSettings(preset="aval-micro", vocab_size=600),
+        model=ModelSettings(preset="aval-micro", vocab_size=400),
         sft=SFTSettings(
-            learning_rate=6e-3, batch_size=16, epochs=10.0, max_cpu_seconds=10.0, warmup_ratio=0.05, save_steps=100
+            learning_rate=5e-3, batch_size=8, epochs=60.0, max_cpu_seconds=30.0, warmup_ratio=0.05, save_steps=100
         ),
-        pairs=12,
+        pairs=24,
         pair_decoding=DecodingSettings(max_new_tokens=64),
         reward_model=RewardModelSettings(epochs=1.0),
         ppo=PPOSettings(
-            num_updates=3,
-            batch_size=16,
-            mini_batch_size=8,
-            micro_batch_size=8,
+            num_updates=6,
+            batch_size=32,
+            mini_batch_size=16,
+            micro_batch_size=16,
             save_steps=1,
             value_pretraining_updates=1,
             response_length=64,

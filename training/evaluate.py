@@ -21,7 +21,7 @@ from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
 from training.sequences import completion_divergences
-from training.statistics import Estimate, bootstrap_mean, mcnemar
+from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, share
 from verification import Contract, Outcome, verify
 from verification.sandbox import Job, Pool
 
@@ -136,20 +136,18 @@ def summarise(evaluation: Evaluation, *, bootstrap: int = 1000, seed: int = 0) -
             found = [(value, row.key) for row in rows if (value := _value(row, metric)) is not None]
             if found:
                 values, keys = zip(*found, strict=True)
-                summary[split][metric] = bootstrap_mean(values, keys, resamples=bootstrap, seed=seed)
+                summary[split][metric] = _estimate(metric, values, keys, bootstrap, seed)
     return summary
 
 
-def compare(
-    first: Evaluation, second: Evaluation, *, metric: str = "full", bootstrap: int = 1000, seed: int = 0
-) -> dict[str, Comparison]:
+def compare(first: Evaluation, second: Evaluation, *, metric: str = "full") -> dict[str, Comparison]:
     """The second model against the first on the prompts that both answered, by split."""
     ours = {(row.split, row.key): row for row in first.rows}
     pairs = [(ours[row.split, row.key], row) for row in second.rows if (row.split, row.key) in ours]
     if not pairs:
         raise EvaluationError("the two evaluations share no prompt: evaluate both on the same tasks")
     return {
-        split: _compare([pair for pair in pairs if pair[0].split == split], metric, bootstrap, seed)
+        split: _compare([pair for pair in pairs if pair[0].split == split], metric)
         for split in dict.fromkeys(row.split for row, _ in pairs)
     }
 
@@ -305,14 +303,20 @@ def _value(row: Row, metric: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _compare(pairs: Sequence[tuple[Row, Row]], metric: str, bootstrap: int, seed: int) -> Comparison:
+def _estimate(metric: str, values: Sequence[float], keys: Sequence[str], bootstrap: int, seed: int) -> Estimate:
+    """A share with its score interval, where each prompt was answered once; else a mean over resampled prompts."""
+    if metric in _SHARES and len(set(keys)) == len(keys):
+        return share(int(sum(values)), len(values))
+    return bootstrap_mean(values, keys, resamples=bootstrap, seed=seed)
+
+
+def _compare(pairs: Sequence[tuple[Row, Row]], metric: str) -> Comparison:
     values = [(_value(a, metric), _value(b, metric)) for a, b in pairs]
     if any(value not in (0.0, 1.0) for both in values for value in both):
         raise EvaluationError(f"{metric!r} is not a yes-or-no metric: choose from {', '.join(_SHARES)}")
     count = Counter(values)
     only_first, only_second = count[1.0, 0.0], count[0.0, 1.0]
-    differences = [float(b or 0.0) - float(a or 0.0) for a, b in values]
-    estimate = bootstrap_mean(differences, [a.key for a, _ in pairs], resamples=bootstrap, seed=seed)
+    estimate = paired_difference(count[1.0, 1.0], only_first, only_second, count[0.0, 0.0])
     return Comparison(metric, estimate, only_first, only_second, mcnemar(only_first, only_second))
 
 

@@ -23,9 +23,10 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback, set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from training import checkpoints
+from training.compact_loss import CompactSFTTrainer
 from training.config import ModelSettings, SFTSettings
 from training.curriculum.task import Task
 from training.data.tokenizer import tokenizer_for
@@ -163,13 +164,13 @@ def _trainer(
     attempt: Path,
     budget: _Budget,
     watcher: Watcher,
-) -> SFTTrainer:
+) -> CompactSFTTrainer:
     total = math.ceil(len(examples) / settings.batch_size)
     optimizer = torch.optim.AdamW(
         _decayed(network, settings.weight_decay), lr=settings.learning_rate, betas=_ADAM_BETAS, fused=True
     )
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(total, settings.warmup_ratio, budget))
-    trainer = SFTTrainer(
+    trainer = CompactSFTTrainer(
         model=network,
         args=_arguments(settings, attempt),
         train_dataset=examples,
@@ -253,14 +254,14 @@ class _Reporter(TrainerCallback):
         return max(step, min(self.total, round(step / share) if share else self.total))
 
 
-def _validate(trainer: SFTTrainer, rows: list[dict[str, list[int]]]) -> dict[str, float]:
+def _validate(trainer: CompactSFTTrainer, rows: list[dict[str, list[int]]]) -> dict[str, float]:
     if not rows:
         return {}
     loss = float(trainer.evaluate(Dataset.from_list(rows))["eval_loss"])
     return {"validation_loss": loss, "perplexity": math.exp(min(loss, 50.0))}
 
 
-def _save(trainer: SFTTrainer, tokenizer: Any, folder: Path, metrics: dict[str, float]) -> Path:
+def _save(trainer: CompactSFTTrainer, tokenizer: Any, folder: Path, metrics: dict[str, float]) -> Path:
     if not trainer.is_world_process_zero():
         return folder
     trainer.model.save_pretrained(str(folder))

@@ -146,7 +146,7 @@ def _result(
     }
     if len(found) == 2:
         first, second = found.values()
-        comparisons = {metric: compare(first, second, metric=metric, **chances) for metric in COMPARED}
+        comparisons = {metric: compare(first, second, metric=metric) for metric in COMPARED}
         result["comparison"] = {
             split: {metric: _plain(by_split[split]) for metric, by_split in comparisons.items()}
             for split in settings.splits

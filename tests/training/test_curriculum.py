@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -188,4 +189,14 @@ def test_a_pool_that_is_used_up_says_so() -> None:
             return True
 
     with pytest.raises(CurriculumError, match=r"the family digit-sum has no new tasks left for iid"):
-        _new_task(Random(0), FAMILIES["digit-sum"], "iid", 0.5, Everything())
+        _new_task(Random(0), FAMILIES["digit-sum"], "iid", SETTINGS, Everything())
+
+
+def test_with_few_names_and_constants_only_those_are_seen_but_unseen_values_stay_many() -> None:
+    few = build(TaskSettings(train=40, held_out=40, families=("last-element", "clamp"), names=1, constants=5))
+    train, slots = ([(task.entry, task.signature) for task in few[split]] for split in ("train", "slots"))
+    assert len({entry for entry, _ in train}) == 1
+    assert len(set(train)) == 2  # one a family
+    numbers = {number for task in few["train"] for number in re.findall(r"-?\d+", task.text)}
+    assert len(numbers) == 15  # five for each of three slots
+    assert len({entry for entry, _ in slots}) > 20

@@ -141,7 +141,8 @@ def test_shares_and_their_intervals_are_summarised_by_split() -> None:
     assert summary["full"].mean == pytest.approx(0.3)
     assert 0.19 < summary["full"].low < 0.25 < 0.35 < summary["full"].high < 0.41
     assert summary["full"].prompts == 100
-    assert (summary["public"].low, summary["public"].high) == (1.0, 1.0)
+    assert (summary["public"].mean, summary["public"].high) == (1.0, 1.0)
+    assert 0.95 < summary["public"].low < 0.97  # a hundred of a hundred are no certainty
     assert (summary["proved"].mean, summary["refuted"].mean, summary["tokens"].mean) == (1.0, 0.0, 9.0)
     assert "kl" not in summary
 
@@ -180,5 +181,5 @@ def test_the_table_shows_both_models_side_by_side() -> None:
     lines = text.splitlines()
     assert lines[0].split() == ["split", "metric", "supervised", "aligned"]
     assert lines[1].split(None, 3)[:3] == ["iid", "full", "pass@1"]
-    assert "50.0% [0.0, 100.0]" in lines[1]
-    assert "100.0% [100.0, 100.0]" in lines[1]
+    assert "50.0% [9.5, 90.5]" in lines[1]
+    assert "100.0% [34.2, 100.0]" in lines[1]

@@ -76,30 +76,32 @@ def _draws(families: Sequence[Family], split: str, settings: TaskSettings, taken
     rng = Random(f"{settings.seed}/{split}")
     while True:
         for family in rng.sample(families, len(families)):
-            yield _new_task(rng, family, split, settings.unsafe_share, taken)
+            yield _new_task(rng, family, split, settings, taken)
 
 
-def _new_task(rng: Random, family: Family, split: str, unsafe_share: float, taken: set[str]) -> Task:
+def _new_task(rng: Random, family: Family, split: str, settings: TaskSettings, taken: set[str]) -> Task:
     for _ in range(_TRIES):
         language = rng.choice(LANGUAGES)
         wording = rng.choice(family.wordings(language, held_out=split == "para"))
-        slots = _draw_slots(rng, family, split)
+        slots = _draw_slots(rng, family, split, settings)
         text = family.describe(wording, slots, language)
         key = _digest([family.slug, language, wording, slots])
         asks = _digest([text, family.signature(slots)])
         if key not in taken and asks not in taken:
             taken.update((key, asks))
             task = _task(family, split, language, text, slots, key)
-            return task if split != "train" else _show(rng, task, unsafe_share)
+            return task if split != "train" else _show(rng, task, settings.unsafe_share)
     raise CurriculumError(
-        f"the family {family.slug} has no new tasks left for {split}: ask for fewer, or more families"
+        f"the family {family.slug} has no new tasks left for {split}: ask for fewer tasks, more families, names or constants"
     )
 
 
-def _draw_slots(rng: Random, family: Family, split: str) -> dict[str, str]:
+def _draw_slots(rng: Random, family: Family, split: str, settings: TaskSettings) -> dict[str, str]:
     unseen = split == "slots"
-    slots = draw(rng, {**family.names, **family.constants}, unseen=unseen)
-    slots["f"] = draw_entry(rng, unseen=unseen)
+    names, constants = (0, 0) if unseen else (settings.names, settings.constants)
+    slots = draw(rng, family.names, unseen=unseen, limit=names)
+    slots |= draw(rng, family.constants, unseen=unseen, limit=constants, taken=slots.values())
+    slots["f"] = draw_entry(rng, unseen=unseen, limit=names)
     if family.held_out is None:
         return slots
     while True:

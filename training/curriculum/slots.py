@@ -7,7 +7,7 @@ the same on every machine and do not move when a pool grows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from random import Random
 
@@ -68,15 +68,27 @@ def numbers(low: int, high: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(low, high + 1))
 
 
-def draw(rng: Random, pools: Mapping[str, tuple[str, ...]], *, unseen: bool) -> dict[str, str]:
-    """One value a slot; slots that share a pool get different values."""
+def draw(
+    rng: Random,
+    pools: Mapping[str, tuple[str, ...]],
+    *,
+    unseen: bool,
+    limit: int = 0,
+    taken: Iterable[str] = (),
+) -> dict[str, str]:
+    """One value a slot, of the first ``limit`` ones if given; slots that share a pool get different values."""
     chosen: dict[str, str] = {}
+    used = set(taken)
     for slot, pool in pools.items():
-        taken = set(chosen.values())
-        chosen[slot] = rng.choice([value for value in part_of(pool, unseen=unseen) if value not in taken])
+        free = [value for value in part_of(pool, unseen=unseen) if value not in used]
+        chosen[slot] = rng.choice(free[:limit] if limit else free)
+        used.add(chosen[slot])
     return chosen
 
 
-def draw_entry(rng: Random, *, unseen: bool) -> str:
+def draw_entry(rng: Random, *, unseen: bool, limit: int = 0) -> str:
     """A function name that says little, so that it must be copied from the prompt."""
-    return f"{rng.choice(_VERBS).rstrip('_')}_{rng.choice(part_of(_NOUNS, unseen=unseen))}"
+    verbs, nouns = _VERBS, part_of(_NOUNS, unseen=unseen)
+    if limit:
+        verbs, nouns = verbs[:limit], nouns[:limit]
+    return f"{rng.choice(verbs).rstrip('_')}_{rng.choice(nouns)}"
