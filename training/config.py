@@ -135,7 +135,7 @@ class RewardSettings:
 class PPOSettings:
     """One PPO run with LoRA (names are TRL's)."""
 
-    num_updates: int = setting(60, low=1, high=100_000)
+    num_updates: int = setting(36, low=1, high=100_000)
     learning_rate: float = setting(5e-4, above=0.0, high=1.0)
     lr_scheduler_type: str = setting("cosine", choices=("cosine", "constant", "linear"))
     batch_size: int = setting(128, low=2, high=65_536)

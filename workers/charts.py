@@ -44,5 +44,6 @@ def _tick(height: float, value: float) -> str:
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
+    """A little room above and below; an axis of values that are never negative does not go below 0."""
     margin = (high - low) * 0.05 or abs(high) * 0.1 or 1.0
-    return low - margin, high + margin
+    return (max(0.0, low - margin) if low >= 0 else low - margin), high + margin

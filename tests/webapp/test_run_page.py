@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from tests.webapp import people, scene
-from training.config import PPOSettings, read
+from training.config import SCALES, PPOSettings, read
 from webapp.accounts.models import User
 from webapp.catalog.models import ModelVersion
 from webapp.runs import queries, results, wording
@@ -114,7 +114,10 @@ def test_what_is_typed_reaches_the_run(place: Place) -> None:
 
 def test_the_tiny_scale_fills_the_form_with_its_settings(place: Place) -> None:
     page = place.client(place.engineer).get("/p/alpha/runs/new/ppo/?scale=tiny").content.decode()
-    assert 'name="num_updates" value="3"' in page
+    tiny = SCALES["tiny"].ppo
+    assert f'name="num_updates" value="{tiny.num_updates}"' in page
+    assert f'name="batch_size" value="{tiny.batch_size}"' in page
+    assert tiny.batch_size != PPOSettings().batch_size
 
 
 def test_a_negative_learning_rate_is_one_line_at_its_field_and_nothing_typed_is_lost(place: Place) -> None:
