@@ -209,7 +209,7 @@ class Demo:
             report = import_prompts(project, tasks, by=admin)
             if report.errors:
                 raise Problem(f"the generated tasks were refused: {report.errors[0]}")
-            stage.done(f"{len(tasks)} tasks in {len(splits)} splits")
+            stage.done(self._reporter.say("tasks", tasks=len(tasks), splits=len(splits)))
 
     def _run(self, project: Project, engineer: User, kind: str, config: Mapping[str, Any], **inputs: Any) -> Run:
         """The newest run with these settings and inputs: found finished, found at work, or launched now."""
@@ -226,11 +226,20 @@ class Demo:
                 time.sleep(POLL_SECONDS)
                 self._alive()
                 run.refresh_from_db()
-                stage.at(run.step, run.total_steps, note=_note(run))
+                stage.at(run.step, run.total_steps, note=self._note(run))
             if run.state != run.State.SUCCEEDED:
                 raise Problem(f"the {kind} run {run.pk} {run.state}: {run.error or 'see its page'}")
-            stage.done("kept from an earlier start" if reused else _note(run))
+            stage.done(self._reporter.say("kept") if reused else self._note(run))
         return run
+
+    def _note(self, run: Run) -> str:
+        shown = ("loss", "reward", "kl", "accuracy")
+        latest = {
+            name: run.metrics.filter(name=name).order_by("-step").values_list("value", flat=True).first()
+            for name in shown
+        }
+        parts = [f"{name} {value:.3g}" for name, value in latest.items() if value is not None]
+        return ", ".join([*parts, self._reporter.say("worker", name=run.owner)] if run.owner else parts)
 
     def _checks(self, project: Project) -> None:
         """Wait until the verify workers have executed and verified every sample."""
@@ -247,7 +256,8 @@ class Demo:
                 time.sleep(POLL_SECONDS)
                 self._alive()
             failed = samples.exclude(check_error="").count()
-            stage.done(f"{total} samples executed and verified" + (f", {failed} could not be" if failed else ""))
+            unchecked = self._reporter.say("unchecked", failed=failed) if failed else ""
+            stage.done(self._reporter.say("checked", samples=total) + unchecked)
 
     def _panel(self, project: Project, logins: tuple[Login, ...]) -> None:
         from verification.sandbox import Pool
@@ -276,7 +286,7 @@ class Demo:
             simulated = [person for person in logins if person.simulated]
             people = [character(person.username, person.password, seed=n) for n, person in enumerate(simulated)]
             panel.rate_all(people, on_rating=rated)
-            stage.done(f"{count} simulated ratings of {wanted} wanted")
+            stage.done(self._reporter.say("rated", ratings=count, wanted=wanted))
 
 
 def _snapshot(project: Project, engineer: User) -> Any:
@@ -295,15 +305,6 @@ def _plain(groups: Mapping[str, Any]) -> dict[str, Any]:
 
 def _password() -> str:
     return secrets.token_urlsafe(9)
-
-
-def _note(run: Run) -> str:
-    shown = ("loss", "reward", "kl", "accuracy")
-    latest = {
-        name: run.metrics.filter(name=name).order_by("-step").values_list("value", flat=True).first() for name in shown
-    }
-    parts = [f"{name} {value:.3g}" for name, value in latest.items() if value is not None]
-    return ", ".join([*parts, f"worker {run.owner}"] if run.owner else parts)
 
 
 def _use(environment: Mapping[str, str]) -> None:
@@ -335,10 +336,10 @@ def _print_logins(finished: Finished, address: str, reporter: Reporter) -> None:
 
 
 def _serve(services: Services, reporter: Reporter) -> None:
-    reporter.console.print("\nServing until Ctrl-C.")
+    reporter.console.print("\n" + reporter.say("serving"))
     try:
         while True:
             services.watch()
             time.sleep(1.0)
     except KeyboardInterrupt:
-        reporter.console.print("Stopping.")
+        reporter.console.print(reporter.say("stopping"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LINE_EVERY_SECONDS = 15.0
@@ -27,12 +28,31 @@ TITLES = {
     "report": {"en": "Report", "es": "Informe"},
 }
 
+PHRASES = {
+    "tasks": {"en": "{tasks} tasks in {splits} splits", "es": "{tasks} tareas en {splits} particiones"},
+    "kept": {"en": "kept from an earlier start", "es": "se conserva de un arranque anterior"},
+    "checked": {
+        "en": "{samples} samples executed and verified",
+        "es": "{samples} muestras ejecutadas y verificadas",
+    },
+    "unchecked": {"en": ", {failed} could not be", "es": ", {failed} no se pudieron comprobar"},
+    "rated": {
+        "en": "{ratings} simulated ratings of {wanted} wanted",
+        "es": "{ratings} valoraciones simuladas de {wanted} pedidas",
+    },
+    "left": {"en": ", about {seconds:.0f} s left", "es": ", quedan unos {seconds:.0f} s"},
+    "worker": {"en": "worker {name}", "es": "proceso {name}"},
+    "serving": {"en": "Serving until Ctrl-C.", "es": "En servicio hasta Ctrl-C."},
+    "stopping": {"en": "Stopping.", "es": "Deteniendo."},
+}
+
 
 class Stage:
     """One stage being shown."""
 
-    def __init__(self, title: str, console: Console, bar: Progress | None) -> None:
+    def __init__(self, title: str, console: Console, bar: Progress | None, *, left: str) -> None:
         self._title = title
+        self._left_phrase = left
         self._console = console
         self._bar = bar
         self._task: TaskID | None = bar.add_task(title, total=None, note="") if bar else None
@@ -45,7 +65,9 @@ class Stage:
             self._bar.update(self._task, completed=step, total=total or None, note=note)
         elif time.monotonic() - self._printed > LINE_EVERY_SECONDS:
             self._printed = time.monotonic()
-            self._console.print(f"  {self._title}: {step}/{total or '?'}{self._left(step, total)} {note}".rstrip())
+            self._console.print(
+                f"  {self._title}: {step}/{total or '?'}{self._left(step, total)} {note}".rstrip(), markup=False
+            )
 
     def done(self, summary: str = "") -> None:
         self.summary = summary
@@ -56,7 +78,7 @@ class Stage:
     def _left(self, step: int, total: int) -> str:
         if not step or not total:
             return ""
-        return f", about {self.seconds() / step * (total - step):.0f} s left"
+        return self._left_phrase.format(seconds=self.seconds() / step * (total - step))
 
 
 class Reporter:
@@ -67,18 +89,26 @@ class Reporter:
         self.seconds: dict[str, float] = {}
         self._language = language
 
+    def say(self, phrase: str, **values: object) -> str:
+        """One of ``PHRASES`` in the reporter's language."""
+        return self._phrase(phrase).format(**values)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         title = TITLES[name].get(self._language, TITLES[name]["en"])
+        left = self._phrase("left")
         if self.console.is_terminal:
             with _bar(self.console) as bar:
-                stage = Stage(title, self.console, bar)
+                stage = Stage(title, self.console, bar, left=left)
                 yield stage
         else:
-            stage = Stage(title, self.console, None)
+            stage = Stage(title, self.console, None, left=left)
             yield stage
         self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds()
-        self.console.print(f"[green]✓[/green] {title:<30} {stage.seconds():6.1f} s  {stage.summary}")
+        self.console.print(f"[green]✓[/green] {title:<30} {stage.seconds():6.1f} s  {escape(stage.summary)}")
+
+    def _phrase(self, phrase: str) -> str:
+        return PHRASES[phrase].get(self._language, PHRASES[phrase]["en"])
 
 
 def _bar(console: Console) -> Progress:
