@@ -14,6 +14,7 @@ from django.test import Client
 
 from tests.webapp import scene
 from tests.webapp.server import serving
+from training.config import SCALES
 from webapp.accounts.models import User
 from webapp.catalog.models import Project
 from webapp.review.models import ReviewDecision
@@ -160,7 +161,11 @@ def test_an_engineer_launches_a_tiny_ppo_run_and_is_told_of_a_bad_value(stage: S
     page.get_by_role("button", name="Launch").click()
     page.wait_for_selector("h1 .badge-queued")
     run = Run.objects.get(kind="ppo")
-    assert (run.config["num_updates"], run.config["learning_rate"], run.config["batch_size"]) == (2, 0.001, 16)
+    assert (run.config["num_updates"], run.config["learning_rate"], run.config["batch_size"]) == (
+        2,
+        0.001,
+        SCALES["tiny"].ppo.batch_size,
+    )
 
 
 def test_an_admin_rejects_a_refuted_program_with_a_reason(stage: Stage) -> None:
