@@ -203,6 +203,8 @@ class Scale:
     sft: SFTSettings
     pairs: int
     """Comparisons put before the panel."""
+    pairs_for_people: int
+    """Comparisons more that the panel leaves alone, for whoever signs in."""
     pair_decoding: DecodingSettings
     """How the two samples of a comparison are drawn."""
     reward_model: RewardModelSettings
@@ -239,6 +241,7 @@ SCALES: dict[str, Scale] = {
             learning_rate=3e-3, batch_size=16, epochs=6.0, max_cpu_seconds=480.0, warmup_ratio=0.05, save_steps=200
         ),
         pairs=240,
+        pairs_for_people=12,
         pair_decoding=DecodingSettings(),
         reward_model=RewardModelSettings(),
         ppo=PPOSettings(),
@@ -260,6 +263,7 @@ SCALES: dict[str, Scale] = {
             learning_rate=5e-3, batch_size=8, epochs=60.0, max_cpu_seconds=30.0, warmup_ratio=0.05, save_steps=100
         ),
         pairs=24,
+        pairs_for_people=4,
         pair_decoding=DecodingSettings(max_new_tokens=64),
         reward_model=RewardModelSettings(epochs=1.0),
         ppo=PPOSettings(

@@ -131,7 +131,14 @@ class Demo:
             project,
             engineer,
             "generate",
-            _plain({"settings": scale.pair_decoding, "count": 2, "prompts": scale.pairs, "split": "train"}),
+            _plain(
+                {
+                    "settings": scale.pair_decoding,
+                    "count": 2,
+                    "prompts": scale.pairs + scale.pairs_for_people,
+                    "split": "train",
+                }
+            ),
             base_model=supervised.output,
         )
         self._checks(project)
@@ -264,8 +271,14 @@ class Demo:
         from webapp.feedback.models import Rating
         from workers.panel import Panel, Suite, character
 
-        wanted = sum(project.comparisons.values_list("overlap", flat=True))
-        with self._reporter.stage("panel") as stage, Pool() as pool:
+        overlaps = list(project.comparisons.order_by("pk").values_list("overlap", flat=True))
+        wanted = sum(overlaps[: max(1, len(overlaps) - self._scale.pairs_for_people)])
+        count = Rating.objects.filter(comparison__project=project, simulated=True).count()
+        with self._reporter.stage("panel") as stage, ExitStack() as stack:
+            if count >= wanted:
+                stage.done(self._reporter.say("kept"))
+                return
+            pool = stack.enter_context(Pool())
             suites = {
                 (prompt.text.strip(), prompt.signature.strip()): Suite(
                     entry=prompt.entry,
@@ -274,7 +287,6 @@ class Demo:
                 )
                 for prompt in project.prompts.filter(comparisons__isnull=False).distinct()
             }
-            count = Rating.objects.filter(comparison__project=project).count()
 
             def rated() -> None:
                 nonlocal count
@@ -285,7 +297,7 @@ class Demo:
             panel = Panel(address=self._address, project=project.slug, suites=suites, pool=pool)
             simulated = [person for person in logins if person.simulated]
             people = [character(person.username, person.password, seed=n) for n, person in enumerate(simulated)]
-            panel.rate_all(people, on_rating=rated)
+            panel.rate_all(people, at_most=wanted - count, on_rating=rated)
             stage.done(self._reporter.say("rated", ratings=count, wanted=wanted))
 
 

@@ -72,15 +72,17 @@ class Panel:
         self._suites = suites
         self._pool = pool
 
-    def rate_all(self, panellists: Sequence[Panellist], *, on_rating: Callable[[], None]) -> int:
-        """Let the panellists rate in turn until none is given work; the number of ratings sent."""
-        desks = [_Desk(self, panellist) for panellist in panellists]
+    def rate_all(self, panellists: Sequence[Panellist], *, at_most: int, on_rating: Callable[[], None]) -> int:
+        """Let the panellists rate in turn until none is given work, or so many ratings were sent; how many were."""
+        desks = [_Desk(self, panellist) for panellist in panellists] if at_most > 0 else []
         total = 0
         while desks:
-            working = [desk for desk in desks if desk.rate_one()]
-            for _desk in working:
-                on_rating()
-            total += len(working)
+            working = []
+            for desk in desks:
+                if total < at_most and desk.rate_one():
+                    working.append(desk)
+                    total += 1
+                    on_rating()
             desks = working
         return total
 

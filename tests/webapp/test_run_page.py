@@ -229,7 +229,7 @@ def test_an_evaluation_s_page_sets_both_models_beside_their_paired_difference(pl
         ("62.5 %", "52.5 … 72.5"),
         ("+12.5 pp", "−2.5 … +27.5"),
     ]
-    assert figures["Log ratio to the base model, in nats"][0] == ("—", "")
+    assert figures["KL from the base model, in nats"][0] == ("—", "")
     assert "p = 0.375" in table.note
 
 

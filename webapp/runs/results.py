@@ -19,11 +19,12 @@ METRICS: dict[str, str | Promise] = {
     "unknown": gettext_lazy("Unknown"),
     "bounded": gettext_lazy("Bounded"),
     "proved": gettext_lazy("Proved"),
+    "vacuous": gettext_lazy("Nothing to prove"),
     "finished": gettext_lazy("Ended by itself"),
     "tokens": gettext_lazy("Length in tokens"),
-    "kl": gettext_lazy("Log ratio to the base model, in nats"),
+    "kl": gettext_lazy("KL from the base model, in nats"),
 }
-SHARES = {"full", "public", "syntax", "refuted", "unsupported", "unknown", "bounded", "proved", "finished"}
+SHARES = {"full", "public", "syntax", "refuted", "unsupported", "unknown", "bounded", "proved", "vacuous", "finished"}
 FIGURES: dict[str, str | Promise] = {
     "samples": gettext_lazy("Programs"),
     "comparisons": gettext_lazy("Comparisons"),

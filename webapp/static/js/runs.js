@@ -8,7 +8,8 @@
   const leading = ["reward", "kl", "loss", "accuracy", "pass"];
 
   function rank(name) {
-    const found = leading.findIndex((part) => name.includes(part));
+    if (name.startsWith("seconds_")) return leading.length + 1;
+    const found = leading.findIndex((part) => name.startsWith(part));
     return found < 0 ? leading.length : found;
   }
 
