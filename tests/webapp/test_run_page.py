@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from webapp.runs import queries, results, wording
 from webapp.runs.actions import append_event, launch
 from webapp.runs.forms import BASIC, LaunchForm
 from webapp.runs.models import Run
+from webapp.runs.templatetags.durations import lasted
 
 
 class Place:
@@ -273,3 +275,11 @@ def test_the_pages_speak_spanish(place: Place) -> None:
     assert "Tasa de aprendizaje" in form
     sent = client.post("/p/alpha/runs/new/ppo/", place.form("ppo") | {"learning_rate": "-1"}).content.decode()
     assert "Debe ser mayor que 0, no -1" in sent
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (48, "48 s"), (776, "12 min 56 s"), (3600 * 3 + 300, "3 h 05 min"), (-5, "0 s")]
+)
+def test_how_long_a_run_took_is_told_to_the_second(seconds: float, text: str) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert lasted(start, start + timedelta(seconds=seconds)) == text
