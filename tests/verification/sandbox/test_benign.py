@@ -173,3 +173,85 @@ def test_a_method_is_found_by_its_dotted_name(pool: Pool) -> None:
     (result,) = pool.run_many([Job.call("class A:\n    @staticmethod\n    def f(x): return x", "A.f", [1])])
 
     assert result.value == 1
+
+
+EVERYDAY = {
+    "sorts by a key": "def f(): return sorted(['bb', 'a', 'ccc'], key=lambda s: (-len(s), s))",
+    "counts words": "from collections import Counter\ndef f(): return Counter('a b a'.split()).most_common(1)",
+    "remembers results": (
+        "from functools import lru_cache\n@lru_cache(None)\ndef g(n): return n if n < 2 else g(n - 1) + g(n - 2)\n"
+        "def f(): return g(80)"
+    ),
+    "makes permutations": "from itertools import permutations\ndef f(): return list(permutations('abc', 2))",
+    "matches a pattern": "import re\ndef f(): return re.findall(r'(\\w)=(\\d+)', 'a=1, b=22')",
+    "splits and joins a path": "import os.path\ndef f(): return os.path.normpath(os.path.join('a', '..', 'b'))",
+    "parses JSON": "import json\ndef f(): return json.loads('{\"a\": [1, 2.5, null]}')",
+    "writes CSV": (
+        "import csv, io\ndef f():\n    b = io.StringIO()\n    csv.writer(b).writerow([1, 'a,b'])\n    return b.getvalue()"
+    ),
+    "keeps a heap": "import heapq\ndef f():\n    h = [5, 1, 3]\n    heapq.heapify(h)\n    return [heapq.heappop(h) for _ in h[:]]",
+    "searches breadth first": (
+        "from collections import deque\ndef f():\n    g = {1: [2, 3], 2: [4], 3: [4], 4: []}\n    seen, q = [], deque([1])\n"
+        "    while q:\n        n = q.popleft()\n        if n not in seen:\n            seen.append(n)\n            q.extend(g[n])\n"
+        "    return seen"
+    ),
+    "sieves primes": (
+        "def f():\n    s = [True] * 100\n    for i in range(2, 10):\n        if s[i]:\n            s[i*i::i] = [False] * len(s[i*i::i])\n"
+        "    return [i for i in range(2, 100) if s[i]]"
+    ),
+    "multiplies matrices": "def f(): return [[sum(a * b for a, b in zip(r, c)) for c in zip(*[[1, 2], [3, 4]])] for r in [[5, 6]]]",
+    "converts bases": "def f(): return [int('ff', 16), bin(10), hex(255), oct(8), format(5, '08b')]",
+    "formats numbers": "def f(): return f'{3.14159:.2f} {1234567:,} {0.5:%} {42:>6}'",
+    "rounds as banks do": "def f(): return [round(0.5), round(1.5), round(2.675, 2), round(-7, -1)]",
+    "slices every way": "def f(): return ['abcdef'[::-2], [1, 2, 3][-2:], (1, 2, 3)[5:]]",
+    "unpacks": "def f():\n    a, *b, c = range(5)\n    return a, b, c",
+    "uses a walrus": "def f(): return [y for x in range(5) if (y := x * x) % 2 == 0]",
+    "matches structure": (
+        "def f():\n    match {'k': [1, 2]}:\n        case {'k': [a, b]}:\n            return a + b\n        case _:\n            return 0"
+    ),
+    "inherits and overrides": (
+        "class A:\n    def n(self): return 'a'\nclass B(A):\n    def n(self): return super().n() + 'b'\ndef f(): return B().n()"
+    ),
+    "defines operators": (
+        "class V:\n    def __init__(self, x): self.x = x\n    def __add__(self, o): return V(self.x + o.x)\n"
+        "    def __eq__(self, o): return self.x == o.x\ndef f(): return V(1) + V(2) == V(3)"
+    ),
+    "closes over a counter": (
+        "def f():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return [up(), up()]"
+    ),
+    "catches what it raises": (
+        "def f():\n    try:\n        int('x')\n    except ValueError as e:\n        return str(e)\n    finally:\n        pass"
+    ),
+    "chains exceptions": (
+        "def f():\n    try:\n        try: 1 / 0\n        except ZeroDivisionError as e: raise KeyError('k') from e\n"
+        "    except KeyError as e: return type(e.__cause__).__name__"
+    ),
+    "manages a context": (
+        "from contextlib import contextmanager\nlog = []\n@contextmanager\ndef c():\n    log.append(1)\n    yield 2\n    log.append(3)\n"
+        "def f():\n    with c() as x: log.append(x)\n    return log"
+    ),
+    "computes statistics": "import statistics as s\ndef f(): return [s.mean([1, 2, 3]), s.median([3, 1, 2]), s.mode('aab')]",
+    "uses exact decimals": "from decimal import Decimal as D\ndef f(): return D('0.1') + D('0.2') == D('0.3')",
+    "counts days": "import datetime as d\ndef f(): return (d.date(2024, 3, 1) - d.date(2024, 2, 1)).days",
+    "encodes and decodes": "import base64\ndef f(): return base64.b64decode(base64.b64encode('ñ'.encode())).decode()",
+    "solves with backtracking": (
+        "def f():\n    def q(n, r=0, c=()):\n        return 1 if r == n else sum(q(n, r + 1, c + (k,)) for k in range(n)\n"
+        "            if all(k != x and abs(k - x) != r - i for i, x in enumerate(c)))\n    return q(6)"
+    ),
+    "walks a tree": (
+        "def f():\n    def d(t): return 0 if t is None else 1 + max(d(t[0]), d(t[1]))\n    return d(((None, None), (None, ((None, None), None))))"
+    ),
+    "works on bits": "def f(): return [6 & 3, 6 | 3, 6 ^ 3, ~6, 1 << 70, -5 >> 1, (7).bit_length(), (7).bit_count()]",
+    "divides as Python does": "def f(): return [-7 // 2, -7 % 2, divmod(7, -2), 7 / 2, 2 ** -1, pow(3, 5, 7)]",
+}
+
+
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_a_program_returns_what_it_returns_outside_when_it(name: str, pool: Pool) -> None:
+    names: dict[str, Any] = {"__name__": "program"}
+    exec(EVERYDAY[name], names)
+
+    (result,) = pool.run_many([Job.call(EVERYDAY[name], "f", [])])
+
+    assert result.status == "passed", result
+    assert result.value == names["f"]()
