@@ -206,6 +206,10 @@ def _watched(values: list[Any], watched: list[int]) -> list[Wire]:
 
 def _teller(descriptor: int) -> Callable[[Wire], None]:
     def say(wire: Wire) -> None:
-        frames.send(descriptor, wire)
+        try:
+            message = frames.pack(wire)
+        except MemoryError:  # the value fits, its message does not
+            message = frames.pack(["m", None, []])
+        frames.write_all(descriptor, message)
 
     return say

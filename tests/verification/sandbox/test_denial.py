@@ -50,6 +50,7 @@ DENIALS = {
     "returns a list within itself": ("def f():\n    x = []\n    x.append(x)\n    return x", "unserialisable"),
     "returns a deep list": ("def f():\n    x = []\n    for _ in range(5000): x = [x]\n    return x", "unserialisable"),
     "returns too much": ("def f():\n    return 'x' * (1 << 22)", "unserialisable"),
+    "returns what fits in memory while its message does not": ("def f():\n    return ['x' * 10**7] * 99", "memory"),
     "returns an endless iterator": ("import itertools\ndef f():\n    return itertools.count()", "unserialisable"),
     "returns keys that collide": (
         "def f():\n    return {i * (2 ** 61 - 1): 0 for i in range(1, 300)}",
