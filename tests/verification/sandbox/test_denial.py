@@ -50,7 +50,6 @@ DENIALS = {
     "returns a list within itself": ("def f():\n    x = []\n    x.append(x)\n    return x", "unserialisable"),
     "returns a deep list": ("def f():\n    x = []\n    for _ in range(5000): x = [x]\n    return x", "unserialisable"),
     "returns too much": ("def f():\n    return 'x' * (1 << 22)", "unserialisable"),
-    "returns what fits in memory while its message does not": ("def f():\n    return ['x' * 10**7] * 99", "memory"),
     "returns an endless iterator": ("import itertools\ndef f():\n    return itertools.count()", "unserialisable"),
     "returns keys that collide": (
         "def f():\n    return {i * (2 ** 61 - 1): 0 for i in range(1, 300)}",
@@ -110,3 +109,11 @@ def test_a_program_can_not_speak_after_its_limit(pool: Pool) -> None:
 
     assert (result.status, result.passed, result.total) == ("timeout", 1, 3)
     assert result.tests == ("passed", "timeout")
+
+
+def test_a_value_that_fits_in_memory_while_its_message_does_not_is_a_matter_of_memory(pool: Pool) -> None:
+    job = Job.call("def f():\n    return ['x' * 10**7] * 99", "f", [], limits=replace(QUICK, cpu_seconds=5.0))
+
+    (result,) = pool.run_many([job])
+
+    assert result.status == "memory", result
