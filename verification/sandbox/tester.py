@@ -39,7 +39,9 @@ def run_tests(descriptor: int, link: int, request: dict[str, Any]) -> None:
         return
     frames.send(descriptor, ["ok", None])
     namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
-    sys.modules["pytest"] = pytest_names.module()
+    # Building it touches pages that a fork would have to copy, and few tests want it.
+    if any("pytest" in text for text in (request["prelude"], *request["tests"])):
+        sys.modules["pytest"] = pytest_names.module()
     for name in request["names"]:
         remote.bind(name, namespace)
     setup = _run(partial(_execute, request["prelude"], namespace), remote)
