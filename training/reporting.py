@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training import checkpoints
+from training.config import RewardModelSettings, SFTSettings
+from training.models import bf16_pays
 from training.progress import Progress, Watcher
 
 FINAL = "final"
@@ -53,6 +56,28 @@ class Reporter(TrainerCallback):
         checkpoints.complete(checkpoint)
         checkpoints.keep_newest(self.attempt, 2)
         self.watcher.saved(checkpoint, int(state.global_step))
+
+
+def trl_arguments(settings: SFTSettings | RewardModelSettings, attempt: Path) -> dict[str, Any]:
+    """What TRL's trainers are all told: where they run, what they save and log, and to whom they report (nobody)."""
+    accelerated = torch.cuda.is_available()
+    return {
+        "output_dir": str(attempt),
+        "per_device_train_batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
+        "max_length": None,
+        "bf16": bf16_pays(settings.bf16),
+        "activation_checkpointing": False,  # on by default, also on CPU
+        "use_cpu": not accelerated,
+        "dataloader_pin_memory": accelerated,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "seed": settings.seed,
+    }
 
 
 def finished(run_folder: Path) -> Path | None:

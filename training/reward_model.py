@@ -34,7 +34,7 @@ from training.config import RewardModelSettings
 from training.models import backbone_sha256, bf16_pays, context_length, load_tokenizer
 from training.progress import Watcher
 from training.prompting import encode, encode_completion, encode_prompt
-from training.reporting import Reporter, finished, fresh_final, write_summary
+from training.reporting import Reporter, finished, fresh_final, trl_arguments, write_summary
 
 SUMMARY = "reward_model.json"
 KIND = "reward"
@@ -264,24 +264,10 @@ def _trainer(
     watcher: Watcher,
 ) -> PreferenceTrainer:
     arguments = RewardConfig(
-        output_dir=str(attempt),
-        per_device_train_batch_size=settings.batch_size,
+        **trl_arguments(settings, attempt),
         num_train_epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
-        max_length=None,
-        bf16=bf16_pays(settings.bf16),
-        activation_checkpointing=False,  # on by default, also on CPU
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        logging_strategy="steps",
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to="none",
         remove_unused_columns=False,
-        seed=settings.seed,
     )
     trainer = PreferenceTrainer(
         model=model,

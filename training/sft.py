@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import PrinterCallback, set_seed
 from trl import SFTConfig
 
 from training import checkpoints
@@ -30,11 +30,12 @@ from training.compact_loss import CompactSFTTrainer
 from training.config import ModelSettings, SFTSettings
 from training.curriculum.task import Task
 from training.data.tokenizer import tokenizer_for
-from training.models import PRESETS, bf16_pays, build_model, context_length, load
+from training.models import PRESETS, build_model, context_length, load
 from training.progress import Progress, Watcher
 from training.prompting import encode_completion, encode_prompt
+from training.reporting import FINAL, Reporter, finished, fresh_final, trl_arguments, write_summary
 
-FINAL = "final"
+SUMMARY = "training.json"
 _BUDGET_FILE = "budget.json"
 _MEGABATCH = 4
 """Batches whose examples are sorted by length together. More pads less, but makes each batch of one family."""
@@ -63,9 +64,8 @@ def train(
 
     Resumes from the newest complete checkpoint of the run; a run that had ended returns at once.
     """
-    done = sorted(run_folder.glob(f"attempt-*/{FINAL}/{checkpoints.MARKER}"))
-    if done:
-        return done[-1].parent
+    if (done := finished(run_folder)) is not None:
+        return done
     if not tasks:
         raise SFTError("no tasks to train on")
     set_seed(settings.seed)
@@ -79,7 +79,7 @@ def train(
     trainer = _trainer(network, tokenizer, examples, settings, attempt, budget, watcher)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     metrics = _validate(trainer, _encode(validation[:_VALIDATED], tokenizer, context_length(network)))
-    return _save(trainer, tokenizer, attempt / FINAL, {**metrics, "steps": trainer.state.global_step})
+    return _save(trainer, tokenizer, attempt, {**metrics, "steps": trainer.state.global_step})
 
 
 def batch_order(lengths: Sequence[int], batch_size: int, epochs: float, seed: int) -> list[int]:
@@ -184,25 +184,11 @@ def _trainer(
 
 def _arguments(settings: SFTSettings, attempt: Path) -> SFTConfig:
     return SFTConfig(
-        output_dir=str(attempt),
+        **trl_arguments(settings, attempt),
         num_train_epochs=1,  # the examples hold all epochs, in their order
         train_sampling_strategy="sequential",
-        per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
         label_smoothing_factor=settings.label_smoothing,
-        max_length=None,
-        bf16=bf16_pays(settings.bf16),
-        activation_checkpointing=False,  # on by default, also on CPU
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        logging_strategy="steps",
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to="none",
-        seed=settings.seed,
     )
 
 
@@ -222,31 +208,30 @@ def _decayed(network: Any, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-class _Reporter(TrainerCallback):
-    """Tells the watcher of each step, completes checkpoints, and ends the training with its budget."""
+class _Reporter(Reporter):
+    """Tells what was spent with each step and checkpoint, and ends the training with its budget."""
 
     def __init__(self, attempt: Path, budget: _Budget, total: int, watcher: Watcher) -> None:
-        self.attempt, self.budget, self.total, self.watcher = attempt, budget, total, watcher
+        super().__init__("sft", attempt, watcher, total=total)
+        self.budget = budget
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self.budget.share() >= 1.0:
             control.should_training_stop = True
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         metrics: dict[str, float] = {name: float(logs[name]) for name in _LOGGED if name in logs}
         metrics["cpu_seconds"] = self.budget.used()
-        self.watcher.step(Progress("sft", state.global_step, self._last_step(state.global_step), metrics))
+        self.watcher.step(Progress(self.stage, state.global_step, self._last_step(state.global_step), metrics))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if not state.is_world_process_zero:
             return
         checkpoint = self.attempt / f"checkpoint-{state.global_step}"
         (checkpoint / _BUDGET_FILE).write_text(json.dumps({"cpu_seconds": self.budget.used()}))
-        checkpoints.complete(checkpoint)
-        checkpoints.keep_newest(self.attempt, 2)
-        self.watcher.saved(checkpoint, state.global_step)
+        super().on_save(args, state, control)
 
     def _last_step(self, step: int) -> int:
         """The step at which the training will end, as far as the budget's use so far tells."""
@@ -261,11 +246,12 @@ def _validate(trainer: CompactSFTTrainer, rows: list[dict[str, list[int]]]) -> d
     return {"validation_loss": loss, "perplexity": math.exp(min(loss, 50.0))}
 
 
-def _save(trainer: CompactSFTTrainer, tokenizer: Any, folder: Path, metrics: dict[str, float]) -> Path:
+def _save(trainer: CompactSFTTrainer, tokenizer: Any, attempt: Path, metrics: dict[str, float]) -> Path:
     if not trainer.is_world_process_zero():
-        return folder
+        return attempt / FINAL
+    folder = fresh_final(attempt)
     trainer.model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
-    (folder / "training.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_summary(folder, SUMMARY, metrics)
     checkpoints.complete(folder)
     return folder

@@ -274,11 +274,10 @@ class Demo:
         overlaps = list(project.comparisons.order_by("pk").values_list("overlap", flat=True))
         wanted = sum(overlaps[: max(1, len(overlaps) - self._scale.pairs_for_people)])
         count = Rating.objects.filter(comparison__project=project, simulated=True).count()
-        with self._reporter.stage("panel") as stage, ExitStack() as stack:
+        with self._reporter.stage("panel") as stage:
             if count >= wanted:
                 stage.done(self._reporter.say("kept"))
                 return
-            pool = stack.enter_context(Pool())
             suites = {
                 (prompt.text.strip(), prompt.signature.strip()): Suite(
                     entry=prompt.entry,
@@ -294,10 +293,11 @@ class Demo:
                 stage.at(count, wanted)
                 self._alive()
 
-            panel = Panel(address=self._address, project=project.slug, suites=suites, pool=pool)
             simulated = [person for person in logins if person.simulated]
             people = [character(person.username, person.password, seed=n) for n, person in enumerate(simulated)]
-            panel.rate_all(people, at_most=wanted - count, on_rating=rated)
+            with Pool() as pool:
+                panel = Panel(address=self._address, project=project.slug, suites=suites, pool=pool)
+                panel.rate_all(people, at_most=wanted - count, on_rating=rated)
             stage.done(self._reporter.say("rated", ratings=count, wanted=wanted))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -91,12 +91,11 @@ class Reporter:
 
     def say(self, phrase: str, **values: object) -> str:
         """One of ``PHRASES`` in the reporter's language."""
-        return self._phrase(phrase).format(**values)
+        return self._in_language(PHRASES[phrase]).format(**values)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
-        title = TITLES[name].get(self._language, TITLES[name]["en"])
-        left = self._phrase("left")
+        title, left = self._in_language(TITLES[name]), self._in_language(PHRASES["left"])
         if self.console.is_terminal:
             with _bar(self.console) as bar:
                 stage = Stage(title, self.console, bar, left=left)
@@ -107,8 +106,8 @@ class Reporter:
         self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds()
         self.console.print(f"[green]✓[/green] {title:<30} {stage.seconds():6.1f} s  {escape(stage.summary)}")
 
-    def _phrase(self, phrase: str) -> str:
-        return PHRASES[phrase].get(self._language, PHRASES[phrase]["en"])
+    def _in_language(self, texts: Mapping[str, str]) -> str:
+        return texts.get(self._language, texts["en"])
 
 
 def _bar(console: Console) -> Progress:

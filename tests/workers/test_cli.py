@@ -39,12 +39,17 @@ def _exit(code: int) -> None:
     raise SystemExit(code)
 
 
-def aval(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def at_home(home: Path) -> dict[str, str]:
+    """The environment of a command that keeps all its state in this folder, the database too."""
     clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "BROKER_URL"}}
+    return {**clean, "AVAL_HOME": str(home)}
+
+
+def aval(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CLI, *arguments],
         cwd=ROOT,
-        env={**clean, "AVAL_HOME": str(home), **environment},
+        env={**at_home(home), **environment},
         capture_output=True,
         text=True,
         timeout=120,

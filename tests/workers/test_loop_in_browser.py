@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.webapp.conftest import browser as browser
-from tests.workers.test_cli import ROOT
+from tests.workers.test_cli import ROOT, at_home
 from tests.workers.test_services import PATIENCE, home, started
 from training.config import ModelSettings, TaskSettings
 from training.curriculum import build, write_jsonl
@@ -100,11 +99,10 @@ def test_an_engineer_launches_a_tiny_ppo_run_and_sees_its_points_appear_without_
 
 def fill_in(home: Path, model: Path) -> None:
     """People, prompts and a model to start from, as other processes of the platform write them."""
-    clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "BROKER_URL"}}
     subprocess.run(
         [sys.executable, "-c", ROWS, str(model), str(model.with_name("tasks.jsonl")), PASSWORD],
         cwd=ROOT,
-        env={**clean, "AVAL_HOME": str(home), "DJANGO_SETTINGS_MODULE": "webapp.settings", "PYTHONPATH": str(ROOT)},
+        env={**at_home(home), "DJANGO_SETTINGS_MODULE": "webapp.settings", "PYTHONPATH": str(ROOT)},
         check=True,
         timeout=PATIENCE,
     )

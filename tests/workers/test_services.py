@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.test_cli import CLI, ROOT, free_port, processes_of
+from tests.workers.test_cli import CLI, ROOT, at_home, free_port, processes_of
 from workers.home import Home
 from workers.postgres import Postgres
 
@@ -53,11 +53,10 @@ def test_a_killed_platform_leaves_its_database_which_the_next_start_adopts_and_c
 
 def started(home: Path) -> tuple[subprocess.Popen[bytes], int]:
     port = free_port()
-    clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "BROKER_URL"}}
     process = subprocess.Popen(
         [*CLI, "up", "--port", str(port), "--verify-processes", "1"],
         cwd=ROOT,
-        env={**clean, "AVAL_HOME": str(home)},
+        env=at_home(home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

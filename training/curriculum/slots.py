@@ -81,14 +81,12 @@ def draw(
     used = set(taken)
     for slot, pool in pools.items():
         free = [value for value in part_of(pool, unseen=unseen) if value not in used]
-        chosen[slot] = rng.choice(free[:limit] if limit else free)
+        chosen[slot] = rng.choice(free[: limit or None])
         used.add(chosen[slot])
     return chosen
 
 
 def draw_entry(rng: Random, *, unseen: bool, limit: int = 0) -> str:
     """A function name that says little, so that it must be copied from the prompt."""
-    verbs, nouns = _VERBS, part_of(_NOUNS, unseen=unseen)
-    if limit:
-        verbs, nouns = verbs[:limit], nouns[:limit]
+    verbs, nouns = _VERBS[: limit or None], part_of(_NOUNS, unseen=unseen)[: limit or None]
     return f"{rng.choice(verbs).rstrip('_')}_{rng.choice(nouns)}"
