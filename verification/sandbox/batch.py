@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from verification.sandbox import frames, protocol
 from verification.sandbox.handle import Zygote
-from verification.sandbox.jobs import Channel, End, Job, conclude, infrastructure_fault, requests
+from verification.sandbox.jobs import Channel, End, Job, conclude, infrastructure_fault, requests, wants_library
 from verification.sandbox.policy import Limits, Result
 from verification.sandbox.testspec import Script
 
@@ -31,10 +31,21 @@ class Batch:
     """Hands out jobs, collects answers; knows for each job whether it has answered."""
 
     def __init__(
-        self, jobs: Sequence[Job], zygotes: list[Zygote], limits: Limits, replace: Callable[[Zygote], Zygote]
+        self,
+        jobs: Sequence[Job],
+        limits: Limits,
+        start: Callable[[str], Sequence[Zygote]],
+        replace: Callable[[Zygote], Zygote],
+        discard: Callable[[Zygote], None],
     ) -> None:
-        self._waiting = deque(_Task(number, job, limits) for number, job in enumerate(jobs))
-        self._zygotes, self._replace = zygotes, replace
+        self._waiting: dict[str, deque[_Task]] = {protocol.LEAN: deque(), protocol.FULL: deque()}
+        for number, job in enumerate(jobs):
+            self._waiting[job.image()].append(_Task(number, job, limits))
+        self._start, self._replace, self._discard = start, replace, discard
+        self._started: set[str] = set()
+        self._at_work = 0
+        """How many zygotes may work at once: as many as there are of one image."""
+
         self._results: list[Result | None] = [None] * len(jobs)
         self._left = len(jobs)
         self._poll = select.epoll()
@@ -44,18 +55,26 @@ class Batch:
 
     def run(self) -> list[Result]:
         try:
-            for one in self._zygotes:
-                self._watch_control(one)
             while self._left:
+                self._start_wanted()
                 for one in list(self._controls.values()):
                     self._fill(one)
                 self._wait()
         finally:
             self._poll.close()
             if self._left:  # interrupted: what is under way belongs to nobody any more
-                for one in list(self._zygotes):
+                for one in list(self._given):
                     self._abandon(one)
         return [result for result in self._results if result is not None]
+
+    def _start_wanted(self) -> None:
+        for image, waiting in self._waiting.items():
+            if waiting and image not in self._started:
+                self._started.add(image)
+                zygotes = self._start(image)
+                self._at_work = len(zygotes)
+                for one in zygotes:
+                    self._watch_control(one)
 
     def _watch_control(self, one: Zygote) -> None:
         self._given[one] = deque()
@@ -63,14 +82,17 @@ class Batch:
         self._poll.register(one.control.fileno(), select.EPOLLIN)
 
     def _fill(self, one: Zygote) -> None:
-        while self._waiting and len(self._given[one]) < _AHEAD:
-            task = self._waiting.popleft()
+        waiting, given = self._waiting[one.image], self._given[one]
+        if not given and sum(map(bool, self._given.values())) >= self._at_work:
+            return
+        while waiting and len(given) < _AHEAD:
+            task = waiting.popleft()
             if not self._send(one, task):
-                self._waiting.appendleft(task)
+                waiting.appendleft(task)
                 self._lose(one)
                 return
-            self._given[one].append(task)
-            if len(self._given[one]) == 1:
+            given.append(task)
+            if len(given) == 1:
                 task.sent_at = time.monotonic()
 
     def _send(self, one: Zygote, task: _Task) -> bool:
@@ -128,7 +150,7 @@ class Batch:
                 self._lose(one)
 
     def _unwatched(self) -> list[_Task]:
-        return [self._given[one][0] for one in self._zygotes if self._given[one] and not self._given[one][0].watched]
+        return [tasks[0] for tasks in self._given.values() if tasks and not tasks[0].watched]
 
     def _serve(self, descriptor: int, happened: int) -> None:
         channel = self._channels[descriptor]
@@ -167,10 +189,13 @@ class Batch:
         for channel in task.channels:
             self._forget(channel)
             channel.finish()
+        if one.image == protocol.LEAN and wants_library(task.channels):
+            self._waiting[protocol.FULL].append(task)
+            return
         ends = [End(*parts[:4]), End(*parts[4:])][: len(task.channels)]
         fault = infrastructure_fault(task.channels, ends)
         if fault:
-            self._try_again(task, fault)
+            self._try_again(one.image, task, fault)
         else:
             self._answer(task, conclude(task.job, task.channels, ends))
 
@@ -178,12 +203,12 @@ class Batch:
         self._results[task.number] = result
         self._left -= 1
 
-    def _try_again(self, task: _Task, fault: str) -> None:
+    def _try_again(self, image: str, task: _Task, fault: str) -> None:
         task.attempts += 1
         if task.attempts >= ATTEMPTS:
             self._answer(task, Result("infra_error", total=len(task.job.plan.tests), detail=fault))
         else:
-            self._waiting.appendleft(task)
+            self._waiting[image].appendleft(task)
 
     def _lose(self, one: Zygote) -> None:
         """A zygote died: only the job at work may be to blame; a fresh zygote takes its place."""
@@ -192,9 +217,9 @@ class Batch:
         for task in reversed(tasks):
             self._close(task)
             if task is tasks[0]:
-                self._try_again(task, "the zygote died or did not answer")
+                self._try_again(one.image, task, "the zygote died or did not answer")
             else:
-                self._waiting.appendleft(task)
+                self._waiting[one.image].appendleft(task)
         self._watch_control(self._replace(one))
 
     def _abandon(self, one: Zygote) -> None:
@@ -203,8 +228,7 @@ class Batch:
             for channel in task.channels:
                 channel.socket.close()
         if tasks:
-            self._zygotes.remove(one)
-            one.close(kill=True)
+            self._discard(one)
 
     def _close(self, task: _Task) -> None:
         for channel in task.channels:

@@ -6,15 +6,13 @@ method of the tested program runs on the reading side.
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import enum
+import importlib
 import json
+import sys
 import types
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 Wire = Any
@@ -32,21 +30,34 @@ class Unserialisable(ValueError):
     """A value of a kind that can't cross, or bytes that are no value."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """An object of a class that the program defined, by its fields."""
+class _Told:
+    """An object that is known by its parts only; equal to its like and to nothing else."""
 
-    type: str
-    fields: tuple[tuple[str, Any], ...]
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.parts == self.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self.parts}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """A member of an enumeration that the program defined."""
+class Record(_Told):
+    """An object of a class that the program defined: its type's name, and (name, value) of its fields."""
 
-    type: str
-    name: str
-    value: Any
+    __slots__ = ()
+
+
+class Member(_Told):
+    """A member of an enumeration that the program defined: its type's name, its own, its value."""
+
+    __slots__ = ()
 
 
 class Yielded(list[Any]):
@@ -58,16 +69,25 @@ class Yielded(list[Any]):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
+# Made once, and without json.loads around them: what a fork does not touch it does not copy.
+_write = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_scan = json.JSONDecoder().raw_decode
+
+
 def dumps(wire: Wire) -> bytes:
-    return json.dumps(wire, separators=(",", ":"), check_circular=False).encode()
+    return _write(wire).encode()
 
 
 def loads(data: bytes) -> Wire:
-    """Bytes to wire form; hostile bytes raise Unserialisable and nothing else."""
+    """Bytes, as `dumps` makes them, to wire form; hostile bytes raise Unserialisable and nothing else."""
     try:
-        return json.loads(data)
+        text = data.decode()
+        wire, end = _scan(text)
     except (ValueError, RecursionError) as error:
         raise Unserialisable(f"not a message: {type(error).__name__}") from None
+    if end != len(text):
+        raise Unserialisable("more than a message")
+    return wire
 
 
 def encode(value: Any, depth: int = 0) -> Wire:
@@ -186,25 +206,28 @@ _ENCODERS: dict[type, Callable[[Any, int], Wire]] = {
     complex: lambda value, _: ["c", value.real, value.imag],
     range: lambda value, depth: ["r", *(encode(part, depth) for part in (value.start, value.stop, value.step))],
     slice: lambda value, depth: ["sl", *(encode(part, depth) for part in (value.start, value.stop, value.step))],
-    Decimal: lambda value, _: ["D", str(value)],
-    Fraction: lambda value, depth: ["F", encode(value.numerator, depth), encode(value.denominator, depth)],
-    datetime.date: lambda value, _: ["dd", value.isoformat()],
-    datetime.datetime: lambda value, _: ["dt", value.isoformat()],
-    datetime.time: lambda value, _: ["tm", value.isoformat()],
-    datetime.timedelta: lambda value, _: ["td", value.days, value.seconds, value.microseconds],
     type(Ellipsis): lambda value, _: ["."],
     type: lambda value, _: ["T", value.__name__],
     type({}.keys()): lambda value, depth: ["s", *(encode(item, depth) for item in value)],
     type({}.items()): lambda value, depth: ["s", *(encode(item, depth) for item in value)],
     type({}.values()): _encode_yielded,
 }
-_PLAIN = (Decimal, Fraction, datetime.date, datetime.time, datetime.timedelta)
+# Of modules that are not loaded for a value's sake: where the program has one, its module is there.
+_LIBRARY: dict[str, tuple[str, Callable[[Any, int], Wire]]] = {
+    "Decimal": ("decimal", lambda value, _: ["D", str(value)]),
+    "Fraction": ("fractions", lambda value, depth: ["F", *(encode(part, depth) for part in _parts(value))]),
+    "date": ("datetime", lambda value, _: ["dd", value.isoformat()]),
+    "datetime": ("datetime", lambda value, _: ["dt", value.isoformat()]),
+    "time": ("datetime", lambda value, _: ["tm", value.isoformat()]),
+    "timedelta": ("datetime", lambda value, _: ["td", value.days, value.seconds, value.microseconds]),
+}
 _BASES: tuple[type, ...] = (int, float, str, bytes, bytearray, complex, tuple, list, dict, set, frozenset, deque)
 
 
 def _encoder_of_base(value: Any) -> Callable[[Any, int], Wire]:
     """How to encode an instance of a subclass or of a class of the program's own."""
-    if _fallback is not None and not isinstance(value, _BASES) and not isinstance(value, _PLAIN):
+    library = _of_library(type(value))
+    if _fallback is not None and library is None and not isinstance(value, _BASES):
         return _fallback
     if isinstance(value, types.FunctionType | types.MethodType | types.ModuleType):
         raise Unserialisable(f"a {type(value).__name__} can't leave the sandbox")
@@ -213,15 +236,27 @@ def _encoder_of_base(value: Any) -> Callable[[Any, int], Wire]:
             return _as(base)
     if isinstance(value, enum.Enum):
         return lambda member, depth: ["E", type(member).__name__, member.name, encode(member.value, depth)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
         return _encode_dataclass
-    if isinstance(value, _PLAIN):
-        return next(_ENCODERS[kind] for kind in type(value).__mro__ if kind in _ENCODERS)
+    if library is not None:
+        return library
     if isinstance(value, type):
         return _ENCODERS[type]
     if isinstance(value, Iterator):
         return _encode_yielded
     raise Unserialisable(f"a {type(value).__name__} can't leave the sandbox")
+
+
+def _of_library(kind: type) -> Callable[[Any, int], Wire] | None:
+    for base in type.mro(kind):
+        module, encoder = _LIBRARY.get(base.__name__, ("", None))
+        if encoder is not None and getattr(sys.modules.get(module), base.__name__, None) is base:
+            return encoder
+    return None
+
+
+def _parts(value: Any) -> tuple[int, int]:
+    return value.numerator, value.denominator
 
 
 def _as(base: type) -> Callable[[Any, int], Wire]:
@@ -244,8 +279,8 @@ def _as(base: type) -> Callable[[Any, int], Wire]:
 
 
 def _encode_dataclass(value: Any, depth: int) -> Wire:
-    fields = [[field.name, encode(getattr(value, field.name), depth)] for field in dataclasses.fields(value)]
-    return ["o", type(value).__name__, fields]
+    names = [field.name for field in importlib.import_module("dataclasses").fields(value)]
+    return ["o", type(value).__name__, [[name, encode(getattr(value, name), depth)] for name in names]]
 
 
 SEQUENCES: dict[Any, Callable[[list[Any]], Any]] = {
@@ -290,6 +325,11 @@ def _decode_scalar(wire: list[Any], iterator: Callable[[list[Any]], Any], depth:
         raise Unserialisable(f"a malformed value: {type(error).__name__}") from None
 
 
+def _library(module: str, name: str) -> Any:
+    """A class of a module that is loaded only once a value asks for it."""
+    return getattr(importlib.import_module(module), name)
+
+
 def _integer(text: Any) -> int:
     return int(_text(text, 1 << 30), 16)
 
@@ -330,12 +370,12 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "c": lambda real, imaginary: complex(_float(real), _float(imaginary)),
     "r": lambda start, stop, step: range(_small(start), _small(stop), _small(step)),
     "sl": lambda start, stop, step: slice(_optional(start), _optional(stop), _optional(step)),
-    "D": lambda text: Decimal(_text(text)),
-    "F": lambda numerator, denominator: Fraction(_small(numerator), _small(denominator)),
-    "dd": lambda text: datetime.date.fromisoformat(_text(text, 40)),
-    "dt": lambda text: datetime.datetime.fromisoformat(_text(text, 60)),
-    "tm": lambda text: datetime.time.fromisoformat(_text(text, 40)),
-    "td": lambda days, seconds, micro: datetime.timedelta(_small(days), _small(seconds), _small(micro)),
+    "D": lambda text: _library("decimal", "Decimal")(_text(text)),
+    "F": lambda numerator, denominator: _library("fractions", "Fraction")(_small(numerator), _small(denominator)),
+    "dd": lambda text: _library("datetime", "date").fromisoformat(_text(text, 40)),
+    "dt": lambda text: _library("datetime", "datetime").fromisoformat(_text(text, 60)),
+    "tm": lambda text: _library("datetime", "time").fromisoformat(_text(text, 40)),
+    "td": lambda days, seconds, micro: _library("datetime", "timedelta")(_small(days), _small(seconds), _small(micro)),
     ".": lambda: Ellipsis,
     "T": lambda name: _TYPES[_text(name, 100)],
     "E": lambda kind, name, value: Member(_text(kind, 1000), _text(name, 1000), decode(value)),

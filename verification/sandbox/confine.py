@@ -6,10 +6,10 @@ import gc
 import os
 import resource
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from verification.sandbox import kernel, landlock, namespaces, seccomp
-from verification.sandbox.policy import Layer, SandboxUnavailable, refusal
+from verification.sandbox.layers import Layer, Refused, refusal
 
 _OWN_IDS = 0x60000000  # user ids that no account has; one a zygote, so that the kernel counts its threads apart
 _NOBODY = 65534
@@ -17,12 +17,13 @@ _CLOSED = resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, 
 _DESCRIPTORS = 64
 
 
-@dataclass
-class Confinement:
+class Confinement(NamedTuple):
     """What holds for the zygote, and what each child has yet to do."""
 
     layers: list[Layer]
-    filter: seccomp.Filter
+    last_filter: seccomp.Filter
+    """What each child installs on top of the zygote's own."""
+
     baseline: int
     """Bytes of address space that the zygote has mapped: on top of it comes what a program may use."""
 
@@ -33,13 +34,13 @@ class Confinement:
 def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool, why_not: str) -> Confinement:
     """Everything that needs doing once; afterwards no file can be opened and no privilege is left.
 
-    Raises SandboxUnavailable, which names the layer, when the required ones can't hold.
+    Raises Refused, which names the layer, when the required ones can't hold.
     """
-    filter_, seccomp_layer = _seccomp(forgo)
+    filters, seccomp_layer = _seccomp(forgo)
     version = 0 if "landlock" in forgo else landlock.version()
-    reason = refusal(seccomp=filter_ is not None, landlock=version > 0, mount_namespace=in_namespaces)
-    if reason or filter_ is None:
-        raise SandboxUnavailable(reason)
+    reason = refusal(seccomp=bool(filters), landlock=version > 0, mount_namespace=in_namespaces)
+    if reason:
+        raise Refused(reason)
     baseline = _mapped_bytes()
     if in_namespaces:
         namespaces.leave_root()
@@ -53,6 +54,7 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
         ruleset = landlock.ruleset()
         landlock.restrict(ruleset)
         os.close(ruleset)
+    filters[0].install()
     absent = "" if in_namespaces else why_not
     layers = [
         seccomp_layer,
@@ -63,7 +65,7 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
         Layer("thread count", counts_threads, "" if counts_threads else "bounded by memory and CPU time alone"),
         Layer("limits", True, "CPU time, address space, descriptors, file size, core"),
     ]
-    return Confinement(layers, filter_, baseline, counts_threads, in_namespaces)
+    return Confinement(layers, filters[1], baseline, counts_threads, in_namespaces)
 
 
 def confine_child(
@@ -79,17 +81,19 @@ def confine_child(
         most = threads + 4  # the zygote, the program, its tester and their like count too
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     os.closerange(keep, _DESCRIPTORS)
-    confinement.filter.install()
+    confinement.last_filter.install()
     gc.enable()
 
 
-def _seccomp(forgo: Collection[str]) -> tuple[seccomp.Filter | None, Layer]:
+def _seccomp(forgo: Collection[str]) -> tuple[list[seccomp.Filter], Layer]:
+    """The zygote's filter and what each child adds to it; none where seccomp is missing."""
     if "seccomp" in forgo:
-        return None, Layer("seccomp", False, "forgone", required=True)
+        return [], Layer("seccomp", False, "forgone", required=True)
     try:
-        return seccomp.Filter(), Layer("seccomp", True, "a list of allowed calls, none of which takes a path", True)
+        filters = [seccomp.Filter(seccomp.for_zygote), seccomp.Filter(seccomp.for_child)]
     except OSError as error:
-        return None, Layer("seccomp", False, str(error), required=True)
+        return [], Layer("seccomp", False, str(error), required=True)
+    return filters, Layer("seccomp", True, "a list of allowed calls, none of which takes a path", True)
 
 
 def _drop_privileges(identity: int, *, own_users: bool) -> tuple[str, bool]:

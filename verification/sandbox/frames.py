@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from verification.sandbox.codec import Unserialisable, Wire, dumps, loads
 from verification.sandbox.protocol import FAILED, READY
@@ -28,11 +29,40 @@ def send(descriptor: int, wire: Wire) -> None:
 
 
 def receive(descriptor: int, longest: int = 1 << 30) -> Wire:
-    """The next message; EOFError when the other side has gone."""
-    (length,) = _HEADER.unpack(_read_exactly(descriptor, _HEADER.size))
-    if length > longest:
-        raise Unserialisable(f"a message of {length} bytes")
-    return loads(_read_exactly(descriptor, length))
+    """The one message that is under way; EOFError when the other side has gone.
+
+    Nobody says more than one thing at a time here: what follows a message is an error, not the next one.
+    """
+    data = _read(descriptor, 1 << 12)
+    while len(data) < _HEADER.size:
+        data += _read(descriptor, _HEADER.size)
+    (length,) = _HEADER.unpack_from(data)
+    left = length + _HEADER.size - len(data)
+    if length > longest or left < 0:
+        raise Unserialisable(f"a message of {length} bytes, or more than a message")
+    if left:
+        parts = [data]
+        while left:
+            parts.append(_read(descriptor, min(left, 1 << 20)))
+            left -= len(parts[-1])
+        data = b"".join(parts)
+    return loads(data[_HEADER.size :])
+
+
+def send_descriptors(channel: _socket.socket, data: bytes, descriptors: Sequence[int]) -> None:
+    """socket.send_fds, without what that module loads."""
+    packed = struct.pack(f"{len(descriptors)}i", *descriptors)
+    channel.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+
+
+def receive_descriptors(channel: _socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
+    """socket.recv_fds: (data, descriptors), which close when a program is executed."""
+    data, ancillary, _, _ = channel.recvmsg(size, _socket.CMSG_SPACE(4 * most))
+    descriptors: list[int] = []
+    for level, kind, packed in ancillary:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            descriptors += struct.unpack(f"{len(packed) // 4}i", packed)
+    return data, descriptors
 
 
 class Splitter:
@@ -76,12 +106,8 @@ class Splitter:
         del self._buffer[:start]
 
 
-def _read_exactly(descriptor: int, length: int) -> bytes:
-    parts = []
-    while length:
-        part = os.read(descriptor, min(length, 1 << 20))
-        if not part:
-            raise EOFError("the other side has gone")
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+def _read(descriptor: int, most: int) -> bytes:
+    data = os.read(descriptor, most)
+    if not data:
+        raise EOFError("the other side has gone")
+    return data

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verification.sandbox import frames, protocol
-from verification.sandbox.policy import Attack, Layer, SandboxError, SandboxUnavailable
+from verification.sandbox.layers import Layer
+from verification.sandbox.policy import Attack, SandboxError, SandboxUnavailable
 
 _START_SECONDS = 60.0
 _FOLDER = Path(__file__).resolve().parent
@@ -23,20 +24,28 @@ for name, folder in (("verification", sys.argv[2]), ("verification.sandbox", sys
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
 from verification.sandbox.zygote import main
-main(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5].split())
+main(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6].split())
 """
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "1"}
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "MALLOC_ARENA_MAX": "1",
+    "LD_BIND_NOW": "1",  # else each child looks up the functions it calls, and copies the pages that hold the answers
+}
 
 
 class Zygote:
     """A started zygote; `wait_until_ready` before it is given work."""
 
-    def __init__(self, forgo: Sequence[str]) -> None:
+    def __init__(self, image: str, forgo: Sequence[str]) -> None:
+        self.image = image
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        arguments = [str(_FOLDER), str(_FOLDER.parent), str(theirs.fileno()), str(os.getpid()), " ".join(forgo)]
+        place, own_id = str(theirs.fileno()), str(os.getpid())
+        arguments = [str(_FOLDER), str(_FOLDER.parent), place, own_id, image, " ".join(forgo)]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", _BOOT, *arguments],
+                [sys.executable, "-s", "-S", "-P", "-X", "utf8", "-c", _BOOT, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -65,7 +74,7 @@ class Zygote:
         told = json.loads(message)
         if "refusal" in told:
             raise SandboxUnavailable(told["refusal"])
-        self.layers = tuple(Layer(**layer) for layer in told["layers"])
+        self.layers = tuple(Layer(*layer) for layer in told["layers"])
         self.attacks = (*self._attack(protocol.FILE_ATTACKS), *self._attack(protocol.CALL_ATTACKS))
         escaped = [attack for attack in self.attacks if not attack.contained]
         if escaped:

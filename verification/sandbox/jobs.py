@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verification.sandbox import codec, frames, protocol, testspec
+from verification.sandbox import codec, frames, lean, protocol, testspec
 from verification.sandbox.codec import Unserialisable, Wire
 from verification.sandbox.policy import Limits, Result
 
@@ -46,6 +46,13 @@ class Job:
         """One call, for its value or exception. Raises Unserialisable for arguments that can't be sent."""
         call = testspec.Call(codec.encode(list(args)), codec.encode(dict(kwargs or {})))
         return cls(code, entry_point, testspec.Values((call,), ((),), (1,)), is_call=True, limits=limits)
+
+    def image(self) -> str:
+        """The image of the interpreter that it seems to need."""
+        texts = [self.code, self.plan.imports]
+        if isinstance(self.plan, testspec.Script):
+            texts += [self.plan.prelude, *self.plan.tests]
+        return protocol.LEAN if lean.suits(texts) else protocol.FULL
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def requests(job: Job, limits: Limits) -> list[bytes]:
         "output": limits.output_bytes,
         "recursion": limits.recursion,
     }
-    return [frames.pack({**told, "role": "program"}), frames.pack(tester)]
+    return [frames.pack({**told, "role": "program", "names": job.plan.names}), frames.pack(tester)]
 
 
 def infrastructure_fault(channels: Sequence[Channel], ends: Sequence[End]) -> str:
@@ -136,6 +143,11 @@ def infrastructure_fault(channels: Sequence[Channel], ends: Sequence[End]) -> st
         if end.stopped == protocol.STARVED:
             return "the machine did not let the program run within the wall limit"
     return ""
+
+
+def wants_library(channels: Sequence[Channel]) -> bool:
+    """Whether a process of the lean image needs the full one."""
+    return any([protocol.WANTS_LIBRARY] in channel.messages for channel in channels)
 
 
 def conclude(job: Job, channels: Sequence[Channel], ends: Sequence[End]) -> Result:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
-import signal
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -18,8 +16,14 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPABILITY_VERSION = 0x20080522
 
+MACHINE = os.uname().machine
+_SIGKILL = 9
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_ZERO = ctypes.c_ulong(0)
+_DIE_WITH_PARENT = ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(_SIGKILL), _ZERO, _ZERO, _ZERO
+"""Made beforehand, for each fork calls it."""
 
 
 def syscall(number: int, *arguments: object) -> int:
@@ -33,7 +37,7 @@ def set_no_new_privileges() -> None:
 
 def die_with_parent(parent: int) -> None:
     """SIGKILL when the parent ends; it may have ended before this call, hence the check of its process id."""
-    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    _checked(_libc.prctl(*_DIE_WITH_PARENT))
     if os.getppid() != parent:
         os._exit(1)
 
@@ -41,6 +45,12 @@ def die_with_parent(parent: int) -> None:
 def hide_memory() -> None:
     """Undumpable: no other process of this user may trace it or open its /proc files."""
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def trim_heap() -> None:
+    """Give free pages back, so that no fork has to carry them (glibc only)."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(ctypes.c_size_t(0))
 
 
 def unshare(flags: int) -> None:
@@ -59,19 +69,18 @@ def detach(target: str) -> None:
 
 def pivot_root_here() -> None:
     """Make the current folder, which must be a mount, the root; the old root is stacked on top, to be detached."""
-    syscall(_PIVOT_ROOT[platform.machine()], b".", b".")
+    syscall(_PIVOT_ROOT[MACHINE], b".", b".")
 
 
 def drop_capabilities() -> None:
     """Empty the effective, permitted and inheritable sets of this process."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
-    syscall(_CAPSET[platform.machine()], ctypes.byref(header), ctypes.byref(nothing))
+    syscall(_CAPSET[MACHINE], ctypes.byref(header), ctypes.byref(nothing))
 
 
 def _prctl(option: int, value: int) -> None:
-    zero = ctypes.c_ulong(0)
-    _checked(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+    _checked(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), _ZERO, _ZERO, _ZERO))
 
 
 def _checked(result: int) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from verification.sandbox.layers import Layer
+
 STATUSES = ("passed", "wrong", "exception", "timeout", "memory", "unserialisable", "died", "infra_error")
 
 
@@ -81,20 +83,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One means of isolation on this machine."""
-
-    name: str
-    holds: bool
-    detail: str = ""
-    required: bool = False
-
-    def line(self) -> str:
-        state = "holds" if self.holds else ("MISSING" if self.required else "absent")
-        return f"{self.name:<18} {state:<8} {self.detail}".rstrip()
-
-
-@dataclass(frozen=True)
 class Attack:
     """One attempt of ours to get out, made from inside."""
 
@@ -130,15 +118,3 @@ class SandboxReport:
         else:
             escaped = sum(not attack.contained for attack in self.attacks)
             yield f"{len(self.attacks) - escaped} of {len(self.attacks)} self-attacks contained"
-
-
-def refusal(*, seccomp: bool, landlock: bool, mount_namespace: bool) -> str:
-    """The rule: seccomp and (Landlock or a mount namespace of one's own), else the layer that is missing."""
-    if not seccomp:
-        return "seccomp filters are not available: run on a Linux kernel with CONFIG_SECCOMP_FILTER"
-    if not landlock and not mount_namespace:
-        return (
-            "neither Landlock (Linux 5.13 or later, enabled in the lsm= list) nor a mount namespace is available: "
-            "enable one of them, or run in a container whose profile allows Landlock (Docker's default does)"
-        )
-    return ""

@@ -1,4 +1,4 @@
-"""Zygotes, one a core, and the jobs that are handed to them."""
+"""Zygotes, one a core and image, and the jobs that are handed to them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from verification.sandbox.batch import Batch
 from verification.sandbox.handle import Zygote
 from verification.sandbox.jobs import Job
 from verification.sandbox.policy import Limits, Result, SandboxError, SandboxReport, SandboxUnavailable
+from verification.sandbox.protocol import FULL, LEAN
 
 
 class Pool:
@@ -34,11 +35,11 @@ class Pool:
         self._size = size or len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
         self._owner = os.getpid()
-        self._zygotes: list[Zygote] = []
+        self._zygotes: dict[str, list[Zygote]] = {LEAN: [], FULL: []}
 
     def __enter__(self) -> Pool:
         with self._lock:
-            self._start()
+            self._start(LEAN)
         return self
 
     def __exit__(
@@ -49,8 +50,7 @@ class Pool:
     def run_many(self, jobs: Sequence[Job]) -> list[Result]:
         """The results, in the jobs' order. Raises SandboxError when some jobs could not be run, after the rest."""
         with self._lock:
-            self._start()
-            results = Batch(jobs, self._zygotes, self._limits, self._replace).run()
+            results = Batch(jobs, self._limits, self._start, self._replace, self._discard).run()
         failed = [result for result in results if result.status == "infra_error"]
         if failed:
             raise SandboxError(f"{len(failed)} of {len(jobs)} jobs could not be run: {failed[0].detail}", results)
@@ -59,23 +59,28 @@ class Pool:
     def report(self) -> SandboxReport:
         """The layers that hold here and the self-attacks made when the first zygote started."""
         with self._lock:
-            self._start()
-            return SandboxReport(self._zygotes[0].layers, self._zygotes[0].attacks)
+            first, _ = self._start(LEAN)[0], self._start(FULL)
+            return SandboxReport(first.layers, first.attacks)
 
     def process_ids(self) -> list[int]:
         """The watcher of each zygote."""
-        return [one.process.pid for one in self._zygotes]
+        return [one.process.pid for one in self._all()]
 
     def close(self) -> None:
         with self._lock:
-            for one in self._zygotes:
+            for one in self._all():
                 one.close(kill=self._owner == os.getpid())
-            self._zygotes.clear()
+            self._zygotes = {LEAN: [], FULL: []}
 
-    def _start(self) -> None:
+    def _all(self) -> list[Zygote]:
+        return [one for zygotes in self._zygotes.values() for one in zygotes]
+
+    def _start(self, image: str) -> Sequence[Zygote]:
+        """The zygotes of an image; those that are missing are started, each of which makes the self-attacks."""
         if self._owner != os.getpid():
             raise SandboxError("a pool does not survive a fork: open one in each process")
-        starting = [Zygote(self._forgo) for _ in range(self._size - len(self._zygotes))]
+        zygotes = self._zygotes[image]
+        starting = [Zygote(image, self._forgo) for _ in range(self._size - len(zygotes))]
         try:
             for one in starting:
                 one.wait_until_ready()
@@ -83,19 +88,23 @@ class Pool:
             for one in starting:
                 one.close(kill=True)
             raise
-        self._zygotes += starting
+        zygotes += starting
+        return zygotes
 
     def _replace(self, lost: Zygote) -> Zygote:
-        self._zygotes.remove(lost)
-        lost.close(kill=True)
-        fresh = Zygote(self._forgo)
+        self._discard(lost)
+        fresh = Zygote(lost.image, self._forgo)
         try:
             fresh.wait_until_ready()
         except SandboxError:
             fresh.close(kill=True)
             raise
-        self._zygotes.append(fresh)
+        self._zygotes[lost.image].append(fresh)
         return fresh
+
+    def _discard(self, one: Zygote) -> None:
+        self._zygotes[one.image].remove(one)
+        one.close(kill=True)
 
 
 def run_tests(

@@ -100,11 +100,11 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
     except BaseException as error:  # noqa: BLE001
         say(_failure(error))
         return
-    say(["v", None, []])
+    say(["v", _defined(namespace, request["names"]), []])
     while True:
         message = frames.receive(link)
         try:
-            value, arguments = _serve_one(message, namespace, held)
+            value, arguments = _serve_one(message, held)
             before = arguments[0] if arguments else []
             outcome = ["v", codec.encode(value)]
             changes = _changes(*arguments) if before else []
@@ -113,11 +113,21 @@ def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:
         say([*outcome, changes])
 
 
-def _serve_one(message: Wire, namespace: dict[str, Any], held: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+def _defined(namespace: dict[str, Any], names: list[str]) -> list[Wire]:
+    """[name, value] of those that the program defines and that can leave."""
+    found: list[Wire] = []
+    for name in names:
+        if name in namespace:
+            try:
+                found.append([name, codec.encode(namespace[name])])
+            except Unserialisable:
+                continue
+    return found
+
+
+def _serve_one(message: Wire, held: list[Any]) -> tuple[Any, tuple[Any, ...]]:
     """(value, (arguments as they came in wire form, as they are now)) of one request."""
     kind, target, *rest = message
-    if kind == "resolve":
-        return namespace[target], ()
     if kind == "get":
         return getattr(held[target], rest[0]), ()
     if kind == "set":

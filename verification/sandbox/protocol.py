@@ -16,8 +16,14 @@ VALUES, ASSERTS, FILE_ATTACKS, CALL_ATTACKS = range(4)
 BY_ITSELF, CPU_TIME, WALL_TIME, STARVED, NOT_NEEDED = range(5)
 """Why a process was stopped."""
 
+LEAN, FULL = "lean", "full"
+"""Images of the interpreter that a zygote may hold (see `lean`, `stdlib`)."""
+
 READY = b"ready\n"
 """Sent once a process is confined and before it has read a byte of the program."""
 
 FAILED = b"failed: "
 """Sent in its place, followed by the reason, when a layer could not be set up."""
+
+WANTS_LIBRARY = "library"
+"""The message of a process of the lean image that needs a module which only the full one has."""

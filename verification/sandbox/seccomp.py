@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from verification.sandbox import kernel
 
 # fmt: off
 # name: (x86_64, aarch64), None where the architecture has no such call. From asm/unistd_64.h and asm-generic/unistd.h.
@@ -46,6 +47,13 @@ CHECKED: dict[str, tuple[int | None, int | None]] = {
     "mmap": (9, 222), "mprotect": (10, 226), "clone": (56, 220), "ioctl": (16, 29), "fcntl": (72, 25),
     "socketpair": (53, 199), "sendto": (44, 206), "prlimit64": (302, 261), "openat": (257, 56),
 }
+# What the zygote does beside, and each child until it has taken this away from itself: start processes, wait for them,
+# hand over descriptors, set limits, and try (in vain, that is the self-attack) to get at files.
+ZYGOTE: dict[str, tuple[int | None, int | None]] = {
+    "clone": (56, 220), "wait4": (61, 260), "kill": (62, 129), "pidfd_open": (434, 434), "sendmsg": (46, 211),
+    "recvmsg": (47, 212), "prctl": (157, 167), "prlimit64": (302, 261), "open": (2, None), "openat": (257, 56),
+    "getdents64": (217, 61), "mkdir": (83, None), "mkdirat": (258, 34),
+}
 # fmt: on
 
 THREAD_FLAGS = (0x3D0F00, 0x7D0F00)  # what glibc's and musl's pthread_create pass to clone, and nothing else
@@ -64,8 +72,7 @@ _LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One BPF instruction; the two jumps count instructions to skip."""
 
     code: int
@@ -78,13 +85,27 @@ class Instruction:
 
 
 def program(architecture: str) -> list[Instruction]:
-    """The whole filter for one architecture: foreign calls kill, listed ones pass, the rest gets EPERM."""
-    column, audit = ARCHITECTURES[architecture]
-    lines = [Instruction(_LOAD, 4), Instruction(_JEQ, audit, 1, 0), Instruction(_RETURN, KILL_PROCESS)]
-    lines.append(Instruction(_LOAD, 0))
-    if architecture == "x86_64":
-        lines += [Instruction(_JGE, X32_BIT, 0, 1), Instruction(_RETURN, KILL_PROCESS)]
-    return lines + _tree(sorted(_answers(column).items()))
+    """What holds for a tested program: foreign calls kill, listed ones pass, the rest gets EPERM."""
+    return _entry(architecture) + _tree(sorted(_answers(architecture).items()), _fail(errno.EPERM))
+
+
+def for_zygote(architecture: str) -> list[Instruction]:
+    """The same, and ZYGOTE's calls pass. Children are born with it."""
+    answers = _answers(architecture)
+    for number in _numbers(architecture, ZYGOTE):
+        answers[number] = [Instruction(_RETURN, ALLOW)]
+    return _entry(architecture) + _tree(sorted(answers.items()), _fail(errno.EPERM))
+
+
+def for_child(architecture: str) -> list[Instruction]:
+    """What is left to take away from a child: with `for_zygote` it amounts to `program`, and is short.
+
+    The kernel compiles a filter where it is installed, and tries it on every call there is: 0.2 ms for the whole one.
+    """
+    answers = _answers(architecture)
+    denied = [Instruction(_RETURN, 0x00050000 | errno.EPERM)]
+    left = {number: answers.get(number, denied) for number in _numbers(architecture, ZYGOTE)}
+    return _entry(architecture) + _tree(sorted(left.items()), Instruction(_RETURN, ALLOW))
 
 
 class _SockFprog(ctypes.Structure):
@@ -92,13 +113,13 @@ class _SockFprog(ctypes.Structure):
 
 
 class Filter:
-    """The filter for this machine, assembled once and installed in each child."""
+    """A filter for this machine, assembled once."""
 
-    def __init__(self) -> None:
-        machine = platform.machine()
+    def __init__(self, instructions: Callable[[str], list[Instruction]]) -> None:
+        machine = kernel.MACHINE
         if machine not in ARCHITECTURES:
             raise OSError(f"no system call table for {machine}: only {', '.join(ARCHITECTURES)} are supported")
-        packed = b"".join(instruction.pack() for instruction in program(machine))
+        packed = b"".join(instruction.pack() for instruction in instructions(machine))
         self._buffer = ctypes.create_string_buffer(packed, len(packed))
         self._program = _SockFprog(len(packed) // 8, ctypes.addressof(self._buffer))
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -116,8 +137,23 @@ class Filter:
             raise OSError(ctypes.get_errno(), "the kernel refused the seccomp filter")
 
 
-def _answers(column: int) -> dict[int, list[Instruction]]:
+def _entry(architecture: str) -> list[Instruction]:
+    _, audit = ARCHITECTURES[architecture]
+    lines = [Instruction(_LOAD, 4), Instruction(_JEQ, audit, 1, 0), Instruction(_RETURN, KILL_PROCESS)]
+    lines.append(Instruction(_LOAD, 0))
+    if architecture == "x86_64":
+        lines += [Instruction(_JGE, X32_BIT, 0, 1), Instruction(_RETURN, KILL_PROCESS)]
+    return lines
+
+
+def _numbers(architecture: str, table: dict[str, tuple[int | None, int | None]]) -> list[int]:
+    column = ARCHITECTURES[architecture][0]
+    return [number for numbers in table.values() if (number := numbers[column]) is not None]
+
+
+def _answers(architecture: str) -> dict[int, list[Instruction]]:
     """What follows each call that is known: instructions that end in a return."""
+    column = ARCHITECTURES[architecture][0]
     found: dict[int, list[Instruction]] = {}
     tables: tuple[tuple[dict[str, tuple[int | None, int | None]], Callable[[str], list[Instruction]]], ...] = (
         (PLAIN, lambda _: [Instruction(_RETURN, ALLOW)]),
@@ -133,13 +169,13 @@ def _answers(column: int) -> dict[int, list[Instruction]]:
     return found
 
 
-def _tree(answers: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+def _tree(answers: list[tuple[int, list[Instruction]]], otherwise: Instruction) -> list[Instruction]:
     """A binary search: the kernel tries a new filter on every call there is, so a long chain is dear at each fork."""
     if len(answers) == 1:
         number, answer = answers[0]
-        return [Instruction(_JEQ, number, 1, 0), _fail(errno.EPERM), *answer]
+        return [Instruction(_JEQ, number, 1, 0), otherwise, *answer]
     middle = len(answers) // 2
-    below, rest = _tree(answers[:middle]), _tree(answers[middle:])
+    below, rest = _tree(answers[:middle], otherwise), _tree(answers[middle:], otherwise)
     return [Instruction(_JGE, answers[middle][0], 0, 1), Instruction(_JUMP, len(below)), *below, *rest]
 
 

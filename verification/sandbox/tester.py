@@ -9,17 +9,21 @@ Not covered: the identity of an argument that is returned (``f(xs) is xs``), and
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from verification.sandbox import codec, frames, pytest_names
+from verification.sandbox import codec, frames
 from verification.sandbox.codec import Unserialisable, Wire
 
 # An exception of these kinds, raised where a test iterates, would end the loop in silence.
 _CONTROL = ("StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt")
+
+
+_PASSED: list[Wire] = ["passed", None]
 
 
 class ProgramEnded(BaseException):
@@ -33,18 +37,16 @@ class ProgramError(Exception):
 def run_tests(descriptor: int, link: int, request: dict[str, Any]) -> None:
     """Run the tests in order; one message each: [status, details]."""
     remote = _Remote(link, mentioned=request["tests"])
-    failed = remote.loaded()
+    namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+    failed = remote.load(request["names"], namespace)
     if failed:
         frames.send(descriptor, failed)
         return
     frames.send(descriptor, ["ok", None])
-    namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
     # Building it touches pages that a fork would have to copy, and few tests want it.
     if any("pytest" in text for text in (request["prelude"], *request["tests"])):
-        sys.modules["pytest"] = pytest_names.module()
-    for name in request["names"]:
-        remote.bind(name, namespace)
-    setup = _run(partial(_execute, request["prelude"], namespace), remote)
+        sys.modules["pytest"] = _pytest_names().module()
+    setup = _run(partial(_execute, request["prelude"], namespace), remote) if request["prelude"] else _PASSED
     for test in request["tests"]:
         status = setup if setup[0] != "passed" else _run(partial(_execute, test, namespace), remote)
         frames.send(descriptor, status)
@@ -58,15 +60,20 @@ def _execute(test: str, namespace: dict[str, Any]) -> None:
     exec(compile(test, "<test>", "exec"), namespace)  # noqa: S102
     for name, value in list(namespace.items()):
         if name.startswith("test") and isinstance(value, types.FunctionType) and known.get(name) is not value:
-            for arguments in pytest_names.cases(value, namespace):
+            for arguments in _pytest_names().cases(value, namespace):
                 value(**arguments)
+
+
+def _pytest_names() -> types.ModuleType:
+    """The module, which the full image has loaded; the lean one has not, and its children say so."""
+    return importlib.import_module("verification.sandbox.pytest_names")
 
 
 def _run(action: Callable[[], Any], remote: _Remote) -> list[Wire]:
     remote.memory = False
     try:
         action()
-        return ["passed", None]
+        return _PASSED
     except ProgramEnded:
         return ["died", None]
     except AssertionError as error:
@@ -97,21 +104,19 @@ class _Remote:
             readers={"h": self._receive},
         )
 
-    def loaded(self) -> list[Wire] | None:
-        """None when the program was loaded; else the message that says why not."""
+    def load(self, names: list[str], namespace: dict[str, Any]) -> list[Wire] | None:
+        """Put what the program defines of these names there; else the message that says why it was not loaded.
+
+        A test that uses a name which is missing meets a NameError, as it would beside the program.
+        """
         try:
             status, detail, *_ = frames.receive(self._link)
-        except (EOFError, Unserialisable, ValueError, OSError):
+            if status == "v":
+                namespace.update((name, codec.decode(value)) for name, value in detail if name in names)
+                return None
+        except (EOFError, Unserialisable, ValueError, TypeError, OSError):
             return ["died", None]
-        if status == "v":
-            return None
         return ["memory" if status == "m" else "exception", detail]
-
-    def bind(self, name: str, namespace: dict[str, Any]) -> None:
-        try:
-            namespace[name] = self.ask(["resolve", name])
-        except KeyError:
-            return  # the test will meet a NameError, as it would beside the program
 
     def is_from_program(self, error: BaseException) -> bool:
         return error is self._raised

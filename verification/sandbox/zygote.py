@@ -10,22 +10,20 @@ the machine has any, which the kernel kills with the watcher, and whose children
 
 from __future__ import annotations
 
-import fcntl
+import _socket
 import gc
+import importlib
 import io
 import json
 import os
 import select
-import signal
-import socket
 import struct
 import sys
 import time
-from dataclasses import asdict
 from typing import NoReturn
 
-from verification.sandbox import attacks, confine, frames, kernel, namespaces, program, stdlib, tester
-from verification.sandbox.policy import SandboxUnavailable
+from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, tester
+from verification.sandbox.layers import Refused
 from verification.sandbox.protocol import (
     ASSERTS,
     BY_ITSELF,
@@ -35,6 +33,7 @@ from verification.sandbox.protocol import (
     FAILED,
     FILE_ATTACKS,
     JOB,
+    LEAN,
     NOT_NEEDED,
     READY,
     STARVED,
@@ -46,24 +45,28 @@ _STARVED = 0.25
 
 _QUESTION = struct.Struct("=d")
 
+_CONTROL, _ASKING = 20, 21  # descriptors, so that a job's arrive as 3, 4, 5 and 6
+
+_SIGKILL = 9
+
 _TICK = 0.5
 """A longer pause between two looks at the clock was not the child's: the machine, or this process, stood still."""
 
 
-def main(descriptor: int, pool: int, forgo: list[str]) -> NoReturn:
+def main(descriptor: int, pool: int, image: str, forgo: list[str]) -> NoReturn:
     """Start on the pool's socket; `pool` is its process id, `forgo` names layers to do without."""
     os.setsid()
     watched = os.pidfd_open(pool)
     if os.getppid() != pool:
         os._exit(1)
-    control = socket.socket(fileno=descriptor)
+    control = _socket.socket(fileno=descriptor)
     why_not = "forgone" if "namespaces" in forgo else namespaces.possible()
-    stdlib.load()
+    _load(image)
     if not why_not:
         namespaces.enter()
     watcher = os.getpid()
     proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC)  # the zygote will take away the root, this process's as well
-    asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    asked, asking = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         os.close(watched)
@@ -75,7 +78,18 @@ def main(descriptor: int, pool: int, forgo: list[str]) -> NoReturn:
     _watch_over(watched, child, asked, proc)
 
 
-def _watch_over(pool: int, child: int, questions: socket.socket, proc: int) -> NoReturn:
+def _load(image: str) -> None:
+    if image == LEAN:
+        lean.load()
+        return
+    for name in lean.FULL_ONLY:
+        importlib.import_module(name)
+    from verification.sandbox import stdlib
+
+    stdlib.load()
+
+
+def _watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> NoReturn:
     """Until the pool's process or the zygote ends; the kernel kills the zygote with this process.
 
     Meanwhile answers, for a zygote that can't open /proc, whether a child of its was starved.
@@ -85,13 +99,13 @@ def _watch_over(pool: int, child: int, questions: socket.socket, proc: int) -> N
     for descriptor in (pool, ended, questions.fileno()):
         waiting.register(descriptor, select.POLLIN)
     while all(ready == questions.fileno() for ready, _ in waiting.poll()):
-        question, descriptors, _, _ = socket.recv_fds(questions, _QUESTION.size, 1)
+        question, descriptors = frames.receive_descriptors(questions, _QUESTION.size, 1)
         if not descriptors:
             break
         questions.send(b"y" if _was_starved(proc, descriptors[0], *_QUESTION.unpack(question)) else b"n")
         os.close(descriptors[0])
     try:
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, _SIGKILL)
     except ProcessLookupError:
         pass
     os.waitpid(child, 0)
@@ -112,22 +126,26 @@ def _was_starved(proc: int, descriptor: int, seconds: float) -> bool:
 
 def _read(folder: int, path: str) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
-    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-        return file.read()
+    try:
+        return os.read(descriptor, 4096).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
 
 
-def _serve(control: socket.socket, asking: socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
+def _serve(control: _socket.socket, asking: _socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
     parent = os.getppid()  # 0 when it is outside this process's namespace
-    control, asking = _move_up(control), _move_up(asking)
+    low = _lowered(control), _lowered(asking)
+    control, asking = _moved(low[0], _CONTROL), _moved(low[1], _ASKING)
     _be_quiet()
     try:
         confinement = confine.confine_zygote(forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not)
-    except SandboxUnavailable as error:
+    except Refused as error:
         control.send(json.dumps({"refusal": str(error)}).encode())
         os._exit(1)
     kernel.die_with_parent(parent)
-    control.send(json.dumps({"layers": [asdict(layer) for layer in confinement.layers]}).encode())
+    control.send(json.dumps({"layers": confinement.layers}).encode())
     gc.collect()
+    kernel.trim_heap()
     gc.freeze()
     gc.disable()
     zygote = _Zygote(control, asking, confinement)
@@ -156,7 +174,7 @@ class _Child:
 
     def stop(self, reason: int) -> None:
         self.stopped = reason
-        os.kill(self.pid, signal.SIGKILL)  # not yet waited for, so this number is still this child's
+        os.kill(self.pid, _SIGKILL)  # not yet waited for, so this number is still this child's
 
     def reap(self) -> None:
         _, self.status, usage = os.wait4(self.pid, 0)
@@ -166,7 +184,7 @@ class _Child:
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, asking: socket.socket, confinement: confine.Confinement) -> None:
+    def __init__(self, control: _socket.socket, asking: _socket.socket, confinement: confine.Confinement) -> None:
         self._control = control
         self._asking = asking
         self._confinement = confinement
@@ -178,7 +196,7 @@ class _Zygote:
 
     def serve_one(self) -> bool:
         """One job from the pool to its end; False when the pool has hung up."""
-        header, descriptors, _, _ = socket.recv_fds(self._control, JOB.size, 4)
+        header, descriptors = frames.receive_descriptors(self._control, JOB.size, 4)
         if len(header) != JOB.size:
             return False
         number, mode, cpu_seconds, wall_seconds, memory, threads = JOB.unpack(header)
@@ -232,7 +250,7 @@ class _Zygote:
         if child.stopped != BY_ITSELF:
             return False
         try:
-            socket.send_fds(self._asking, [_QUESTION.pack(seconds)], [child.descriptor])
+            frames.send_descriptors(self._asking, _QUESTION.pack(seconds), [child.descriptor])
             return self._asking.recv(1) == b"y"
         except OSError:
             return False
@@ -241,7 +259,7 @@ class _Zygote:
         """Kill whatever a child might have left behind; the filter lets none be made, so this finds nothing."""
         if self._confinement.has_own_processes:
             try:
-                os.kill(-1, signal.SIGKILL)
+                os.kill(-1, _SIGKILL)
             except ProcessLookupError:
                 return
             try:
@@ -272,6 +290,7 @@ class _Zygote:
             os._exit(1)
         try:
             frames.write_all(3, READY)
+            lean.HandRaiser.armed = True
             if mode == FILE_ATTACKS:
                 frames.send(3, found)
             elif mode == CALL_ATTACKS:
@@ -306,8 +325,14 @@ def _be_quiet() -> None:
     os.close(nothing)
 
 
-def _move_up(one: socket.socket) -> socket.socket:
-    """To a high descriptor, so that a job's descriptors arrive as 3, 4, 5 and 6."""
-    moved = fcntl.fcntl(one.fileno(), fcntl.F_DUPFD_CLOEXEC, 20)
+def _lowered(one: _socket.socket) -> int:
+    """The lowest free descriptor for it: its own number may be another one's place."""
+    low = os.dup(one.fileno())
     one.close()
-    return socket.socket(fileno=moved)
+    return low
+
+
+def _moved(low: int, place: int) -> _socket.socket:
+    os.dup2(low, place, inheritable=False)
+    os.close(low)
+    return _socket.socket(fileno=place)

@@ -118,6 +118,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("name", ATTACKS)
 def test_nothing_comes_of_a_program_that(name: str, pool: Pool) -> None:
     body = "\n".join("    " + line for line in ATTACKS[name].splitlines())

@@ -120,6 +120,7 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_may_return(name: str, pool: Pool) -> None:
     code, expected = PROGRAMS[name]
@@ -246,6 +247,7 @@ EVERYDAY = {
 }
 
 
+@pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("name", EVERYDAY)
 def test_a_program_returns_what_it_returns_outside_when_it(name: str, pool: Pool) -> None:
     names: dict[str, Any] = {"__name__": "program"}

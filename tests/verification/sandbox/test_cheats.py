@@ -91,6 +91,7 @@ SCRIPT = [
 ]
 
 
+@pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("tests", [VALUES, SCRIPT], ids=["values", "asserts"])
 @pytest.mark.parametrize("name", CHEATS)
 def test_no_test_passes_for_a_program_that(name: str, tests: list[str], pool: Pool) -> None:

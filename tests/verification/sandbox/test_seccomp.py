@@ -1,6 +1,7 @@
 """The filter, run by a BPF interpreter: on both architectures, though only this machine's is executed elsewhere."""
 
 import platform
+from collections.abc import Callable
 
 import pytest
 
@@ -10,13 +11,19 @@ from verification.sandbox.seccomp import ALLOW, ARCHITECTURES, KILL_PROCESS
 EPERM, ENOENT, EACCES, ENOTTY, ENOSYS = (0x50000 | number for number in (1, 2, 13, 25, 38))
 
 
-def decide(architecture: str, number: int, *arguments: int, audit: int | None = None) -> int:
+def decide(
+    architecture: str,
+    number: int,
+    *arguments: int,
+    audit: int | None = None,
+    program: Callable[[str], list[seccomp.Instruction]] = seccomp.program,
+) -> int:
     """What the filter answers to a system call."""
     words = {0: number, 4: ARCHITECTURES[architecture][1] if audit is None else audit}
     for index in range(6):
         value = arguments[index] if index < len(arguments) else 0
         words[16 + 8 * index], words[20 + 8 * index] = value & 0xFFFFFFFF, value >> 32
-    lines, accumulator, at = seccomp.program(architecture), 0, 0
+    lines, accumulator, at = program(architecture), 0, 0
     while True:
         line = lines[at]
         at += 1
@@ -90,6 +97,41 @@ def test_the_filter_answers(architecture: str, name: str, arguments: tuple[int, 
     assert decide(architecture, number_of(architecture, name), *arguments) == answer
 
 
+def decide_both(architecture: str, number: int, *arguments: int, audit: int | None = None) -> int:
+    """What a child's two filters amount to: the stricter answer; of two refusals, the newer filter's."""
+    newer = decide(architecture, number, *arguments, audit=audit, program=seccomp.for_child)
+    older = decide(architecture, number, *arguments, audit=audit, program=seccomp.for_zygote)
+    return older if (newer == ALLOW or older == KILL_PROCESS) else newer
+
+
+@BOTH
+@pytest.mark.parametrize(("name", "arguments", "answer"), RULES)
+def test_a_childs_two_filters_answer_as_the_one(
+    architecture: str, name: str, arguments: tuple[int, ...], answer: int
+) -> None:
+    assert decide_both(architecture, number_of(architecture, name), *arguments) == answer
+
+
+@BOTH
+def test_a_childs_two_filters_amount_to_the_one_for_every_call(architecture: str) -> None:
+    arguments = ((), (17,), (0x3D0F00,), (1, 1), (0, 3), (0, 0x5401), (0, 4096, 5), (0, 0, 2, 0, 4096), (1, 7, 4096))
+    for number in (*range(600), 0x40000000, 0x7FFFFFFF):
+        for given in arguments:
+            assert decide_both(architecture, number, *given) == decide(architecture, number, *given), (number, given)
+    assert decide_both(architecture, 0, audit=0x40000003) == KILL_PROCESS
+
+
+@BOTH
+def test_the_zygote_itself_may_not_do_much(architecture: str) -> None:
+    column = ARCHITECTURES[architecture][0]
+    passing = {n for n in range(600) if decide(architecture, n, program=seccomp.for_zygote) == ALLOW}
+    own = {n for n in range(600) if decide(architecture, n) == ALLOW}
+
+    assert passing - own <= {numbers[column] for numbers in seccomp.ZYGOTE.values()}
+    for name, number in (("execve", (59, 221)), ("ptrace", (101, 117)), ("socket", (41, 198)), ("unshare", (272, 97))):
+        assert decide(architecture, number[column], program=seccomp.for_zygote) == EPERM, name
+
+
 @BOTH
 def test_every_call_that_is_not_listed_is_refused(architecture: str) -> None:
     column = ARCHITECTURES[architecture][0]
@@ -135,6 +177,6 @@ def test_the_numbers_are_the_kernels(architecture: str) -> None:
     if architecture == "aarch64":
         known["newfstatat"] = known["fstatat"]
     column = ARCHITECTURES[architecture][0]
-    for table in (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL):
+    for table in (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL, seccomp.ZYGOTE):
         for name, numbers in table.items():
             assert numbers[column] == known.get(name), name
