@@ -21,9 +21,11 @@ from verification.sandbox.policy import (
     SandboxUnavailable,
 )
 from verification.sandbox.pool import Pool, call, check, run_tests
+from verification.sandbox.scene import Aftermath, Scene
 
 __all__ = [
     "STATUSES",
+    "Aftermath",
     "BadTest",
     "Job",
     "Limits",
@@ -34,6 +36,7 @@ __all__ = [
     "SandboxError",
     "SandboxReport",
     "SandboxUnavailable",
+    "Scene",
     "Unserialisable",
     "call",
     "check",

@@ -17,6 +17,9 @@ from verification.sandbox.testspec import Script
 ATTEMPTS = 3
 """How often a job is tried whose failure says nothing of the program."""
 
+_AFTERMATH = 16 << 20
+"""Bytes that a zygote may need to tell of a replay's folder; it is bounded where it is read."""
+
 _AHEAD = 2
 """Jobs that a zygote has been sent: the one at work and the next."""
 
@@ -38,7 +41,9 @@ class Batch:
         replace: Callable[[Zygote], Zygote],
         discard: Callable[[Zygote], None],
     ) -> None:
-        self._waiting: dict[str, deque[_Task]] = {protocol.LEAN: deque(), protocol.FULL: deque()}
+        self._waiting: dict[str, deque[_Task]] = {
+            image: deque() for image in (protocol.LEAN, protocol.FULL, protocol.REPLAY)
+        }
         for number, job in enumerate(jobs):
             self._waiting[job.image()].append(_Task(number, job, limits))
         self._start, self._replace, self._discard = start, replace, discard
@@ -72,7 +77,7 @@ class Batch:
             if waiting and image not in self._started:
                 self._started.add(image)
                 zygotes = self._start(image)
-                self._at_work = len(zygotes)
+                self._at_work = max(self._at_work, len(zygotes))
                 for one in zygotes:
                     self._watch_control(one)
 
@@ -100,12 +105,13 @@ class Batch:
         limits = task.limits
         task.channels, task.watched = [], False
         theirs: list[socket.socket] = []
-        for request in requests(task.job, limits):
+        for number, request in enumerate(requests(task.job, limits)):
             mine, other = socket.socketpair()
             mine.setblocking(False)
-            task.channels.append(Channel(mine, memoryview(request), frames.Splitter(limits.message_bytes)))
+            longest = _AFTERMATH if number == 1 and task.job.scene is not None else limits.message_bytes
+            task.channels.append(Channel(mine, memoryview(request), frames.Splitter(longest)))
             theirs.append(other)
-        mode = protocol.VALUES
+        mode = protocol.VALUES if task.job.scene is None else protocol.REPLAYED
         if isinstance(task.job.plan, Script):
             mode = protocol.ASSERTS
             link = socket.socketpair()

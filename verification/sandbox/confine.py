@@ -8,13 +8,15 @@ import resource
 from collections.abc import Collection
 from typing import NamedTuple
 
-from verification.sandbox import kernel, landlock, namespaces, seccomp
+from verification.sandbox import kernel, landlock, namespaces, seccomp, stage
 from verification.sandbox.layers import Layer, Refused, refusal
 
 _OWN_IDS = 0x60000000  # user ids that no account has; one a zygote, so that the kernel counts its threads apart
 _NOBODY = 65534
 _CLOSED = resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE
 _DESCRIPTORS = 64
+_LARGEST_FILE = 1 << 20  # of a replayed program; all others can write to no file
+_MORE_PROCESSES = 12  # that a replayed program may start
 
 
 class Confinement(NamedTuple):
@@ -29,29 +31,42 @@ class Confinement(NamedTuple):
 
     counts_threads: bool
     has_own_processes: bool
+    stage: stage.Stage | None
+    """The replay profile's folders; None in the profile of tests."""
 
 
-def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool, why_not: str) -> Confinement:
+def confine_zygote(
+    *, forgo: Collection[str], identity: int, in_namespaces: bool, why_not: str, folder: str = ""
+) -> Confinement:
     """Everything that needs doing once; afterwards no file can be opened and no privilege is left.
 
-    Raises Refused, which names the layer, when the required ones can't hold.
+    `folder` chooses the replay profile: all beneath it stays open, and a shell may be executed. Raises Refused, which
+    names the layer, when the required ones can't hold.
     """
-    filters, seccomp_layer = _seccomp(forgo)
+    filters, seccomp_layer = _seccomp(forgo, replay=bool(folder))
     version = 0 if "landlock" in forgo else landlock.version()
-    reason = refusal(seccomp=bool(filters), landlock=version > 0, mount_namespace=in_namespaces)
+    reason = refusal(seccomp=bool(filters), landlock=version > 0, mount_namespace=in_namespaces, replay=bool(folder))
     if reason:
         raise Refused(reason)
     baseline = _mapped_bytes()
-    if in_namespaces:
+    stage_ = None
+    root = "an empty root"
+    if folder:
+        root = "the machine's root, behind Landlock; the folder in memory"
+        if in_namespaces:
+            stage.cover(folder)
+        stage_ = stage.Stage(folder)
+    elif in_namespaces:
         namespaces.leave_root()
     kernel.set_no_new_privileges()
-    dropped, counts_threads = _drop_privileges(identity, own_users=in_namespaces)
+    dropped, counts_threads = _drop_privileges(identity, own_users=in_namespaces, folder=folder)
     for limit in _CLOSED:
-        resource.setrlimit(limit, (0, 0))
+        most = _LARGEST_FILE if folder and limit == resource.RLIMIT_FSIZE else 0
+        resource.setrlimit(limit, (most, most))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     kernel.hide_memory()
     if version:
-        ruleset = landlock.ruleset()
+        ruleset = landlock.ruleset(stage_.exempt() if stage_ else ())
         landlock.restrict(ruleset)
         os.close(ruleset)
     filters[0].install()
@@ -59,13 +74,13 @@ def confine_zygote(*, forgo: Collection[str], identity: int, in_namespaces: bool
     layers = [
         seccomp_layer,
         Layer("landlock", version > 0, f"version {version}" if version else "not in this kernel, or forgone"),
-        Layer("mount namespace", in_namespaces, absent or "an empty root"),
+        Layer("mount namespace", in_namespaces, absent or root),
         Layer("other namespaces", in_namespaces, absent or "processes, network, IPC, host name, cgroups"),
         Layer("dropped privileges", True, dropped),
         Layer("thread count", counts_threads, "" if counts_threads else "bounded by memory and CPU time alone"),
         Layer("limits", True, "CPU time, address space, descriptors, file size, core"),
     ]
-    return Confinement(layers, filters[1], baseline, counts_threads, in_namespaces)
+    return Confinement(layers, filters[1], baseline, counts_threads, in_namespaces, stage_)
 
 
 def confine_child(
@@ -79,37 +94,43 @@ def confine_child(
     resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
     if confinement.counts_threads:
         most = threads + 4  # the zygote, the program, its tester and their like count too
+        if confinement.stage is not None:
+            most += _MORE_PROCESSES
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     os.closerange(keep, _DESCRIPTORS)
     confinement.last_filter.install()
     gc.enable()
 
 
-def _seccomp(forgo: Collection[str]) -> tuple[list[seccomp.Filter], Layer]:
+def _seccomp(forgo: Collection[str], *, replay: bool) -> tuple[list[seccomp.Filter], Layer]:
     """The zygote's filter and what each child adds to it; none where seccomp is missing."""
     if "seccomp" in forgo:
         return [], Layer("seccomp", False, "forgone", required=True)
     try:
-        filters = [seccomp.Filter(seccomp.for_zygote), seccomp.Filter(seccomp.for_child)]
+        filters = [seccomp.Filter(made, replay=replay) for made in (seccomp.for_zygote, seccomp.for_child)]
     except OSError as error:
         return [], Layer("seccomp", False, str(error), required=True)
-    return filters, Layer("seccomp", True, "a list of allowed calls, none of which takes a path", True)
+    listed = "files and processes, no sockets" if replay else "none of which takes a path"
+    return filters, Layer("seccomp", True, f"a list of allowed calls, {listed}", True)
 
 
-def _drop_privileges(identity: int, *, own_users: bool) -> tuple[str, bool]:
+def _drop_privileges(identity: int, *, own_users: bool, folder: str) -> tuple[str, bool]:
     """(what was done, whether the kernel now counts this zygote's threads apart)."""
     was_root = os.geteuid() == 0
     detail, apart = "an ordinary user already", own_users
     if was_root:
-        detail, apart = _become_nobody(identity)
+        detail, apart = _become_nobody(identity, folder)
     kernel.drop_capabilities()
     return detail, apart
 
 
-def _become_nobody(identity: int) -> tuple[str, bool]:
+def _become_nobody(identity: int, folder: str) -> tuple[str, bool]:
+    """Another user, who gets the folder, if there is one."""
     os.setgroups([])
     for user in (_OWN_IDS + identity % 0x0FFFFFFF, _NOBODY):
         try:
+            if folder:
+                os.chown(folder, user, user)
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
         except OSError:

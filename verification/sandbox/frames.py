@@ -57,7 +57,7 @@ def send_descriptors(channel: _socket.socket, data: bytes, descriptors: Sequence
 
 def receive_descriptors(channel: _socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
     """socket.recv_fds: (data, descriptors), which close when a program is executed."""
-    data, ancillary, _, _ = channel.recvmsg(size, _socket.CMSG_SPACE(4 * most))
+    data, ancillary, _, _ = channel.recvmsg(size, _socket.CMSG_SPACE(4 * most), _socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
     for level, kind, packed in ancillary:
         if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):

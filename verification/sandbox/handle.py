@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +26,7 @@ for name, folder in (("verification", sys.argv[2]), ("verification.sandbox", sys
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
 from verification.sandbox.zygote import main
-main(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6].split())
+main(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6].split(), sys.argv[7])
 """
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -40,9 +42,10 @@ class Zygote:
 
     def __init__(self, image: str, forgo: Sequence[str]) -> None:
         self.image = image
+        self._folder = tempfile.mkdtemp(prefix="aval-replay-") if image == protocol.REPLAY else ""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         place, own_id = str(theirs.fileno()), str(os.getpid())
-        arguments = [str(_FOLDER), str(_FOLDER.parent), place, own_id, image, " ".join(forgo)]
+        arguments = [str(_FOLDER), str(_FOLDER.parent), place, own_id, image, " ".join(forgo), self._folder]
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-P", "-X", "utf8", "-c", _BOOT, *arguments],
@@ -111,3 +114,5 @@ class Zygote:
         if kill:
             self.process.kill()
             self.process.wait()
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)

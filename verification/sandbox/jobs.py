@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verification.sandbox import codec, frames, lean, protocol, testspec
 from verification.sandbox.codec import Unserialisable, Wire
 from verification.sandbox.policy import Limits, Result
+from verification.sandbox.scene import Aftermath, Scene, aftermath
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class Job:
     is_call: bool = False
     limits: Limits | None = None
     """None: the pool's."""
+
+    scene: Scene | None = None
+    """The folder of a replay (`Job.replay`); None for all other jobs, which see no file at all."""
 
     @classmethod
     def tests(
@@ -47,8 +52,26 @@ class Job:
         call = testspec.Call(codec.encode(list(args)), codec.encode(dict(kwargs or {})))
         return cls(code, entry_point, testspec.Values((call,), ((),), (1,)), is_call=True, limits=limits)
 
+    @classmethod
+    def replay(
+        cls,
+        code: str,
+        entry_point: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None = None,
+        scene: Scene | None = None,
+        limits: Limits | None = None,
+    ) -> Job:
+        """One call in a throw-away folder, with a shell and a canary: what it did is in the result's `aftermath`.
+
+        For counterexamples to security properties only. Raises Unserialisable for arguments that can't be sent.
+        """
+        return replace(cls.call(code, entry_point, args, kwargs, limits), scene=scene or Scene())
+
     def image(self) -> str:
         """The image of the interpreter that it seems to need."""
+        if self.scene is not None:
+            return protocol.REPLAY
         texts = [self.code, self.plan.imports]
         if isinstance(self.plan, testspec.Script):
             texts += [self.plan.prelude, *self.plan.tests]
@@ -121,6 +144,10 @@ def requests(job: Job, limits: Limits) -> list[bytes]:
     }
     if isinstance(job.plan, testspec.Values):
         told["calls"] = [[call.args, call.kwargs, call.watched] for call in job.plan.calls]
+        if job.scene is not None:
+            files = {path: content.hex() for path, content in job.scene.contents().items()}
+            # The second channel is the zygote's own, to tell what it found afterwards.
+            return [frames.pack({**told, "role": "replay", "folder": job.scene.folder, "files": files}), b""]
         return [frames.pack(told)]
     tester = {
         "role": "tester",
@@ -169,7 +196,13 @@ def conclude(job: Job, channels: Sequence[Channel], ends: Sequence[End]) -> Resu
         cpu_seconds=cpu_seconds,
         detail=found.detail,
         tests=tuple(outcome.status for outcome in outcomes),
+        aftermath=_aftermath(job.scene, channels) if job.scene else None,
     )
+
+
+def _aftermath(scene: Scene, channels: Sequence[Channel]) -> Aftermath | None:
+    program, zygote = channels
+    return aftermath(scene, zygote.messages[0] if zygote.messages else None, json.dumps(program.messages))
 
 
 @dataclass(frozen=True)

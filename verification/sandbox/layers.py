@@ -22,8 +22,11 @@ class Layer(NamedTuple):
         return f"{self.name:<18} {state:<8} {self.detail}".rstrip()
 
 
-def refusal(*, seccomp: bool, landlock: bool, mount_namespace: bool) -> str:
-    """The rule: seccomp and (Landlock or a mount namespace of one's own), else the layer that is missing."""
+def refusal(*, seccomp: bool, landlock: bool, mount_namespace: bool, replay: bool = False) -> str:
+    """The rule: seccomp and (Landlock or a mount namespace of one's own), else the layer that is missing.
+
+    A replay, which may use files and a shell, needs Landlock in any case.
+    """
     if not seccomp:
         return "seccomp filters are not available: run on a Linux kernel with CONFIG_SECCOMP_FILTER"
     if not landlock and not mount_namespace:
@@ -31,4 +34,6 @@ def refusal(*, seccomp: bool, landlock: bool, mount_namespace: bool) -> str:
             "neither Landlock (Linux 5.13 or later, enabled in the lsm= list) nor a mount namespace is available: "
             "enable one of them, or run in a container whose profile allows Landlock (Docker's default does)"
         )
+    if replay and not landlock:
+        return "a replay with files and a shell needs Landlock (Linux 5.13 or later, enabled in the lsm= list)"
     return ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from verification.sandbox.layers import Layer
+from verification.sandbox.scene import Aftermath
 
 STATUSES = ("passed", "wrong", "exception", "timeout", "memory", "unserialisable", "died", "infra_error")
 
@@ -81,6 +82,9 @@ class Result:
     tests: tuple[str, ...] = ()
     """The status of each test that was reached, in order."""
 
+    aftermath: Aftermath | None = None
+    """What a replay did to its folder and its canary (`Job.replay` only)."""
+
 
 @dataclass(frozen=True)
 class Attack:
@@ -103,7 +107,8 @@ class SandboxReport:
     refusal: str = ""
     """Why untrusted code is not run here; empty when it is."""
 
-    facts: tuple[str, ...] = field(default=())
+    facts: tuple[str, ...] = ()
+    """Lines on what else is there."""
 
     @property
     def ok(self) -> bool:
@@ -111,8 +116,8 @@ class SandboxReport:
 
     def lines(self) -> Iterator[str]:
         yield from (layer.line() for layer in self.layers)
-        yield from (attack.line() for attack in self.attacks)
         yield from self.facts
+        yield from (attack.line() for attack in self.attacks)
         if self.refusal:
             yield f"refused: {self.refusal}"
         else:

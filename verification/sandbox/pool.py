@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ from verification.sandbox.batch import Batch
 from verification.sandbox.handle import Zygote
 from verification.sandbox.jobs import Job
 from verification.sandbox.policy import Limits, Result, SandboxError, SandboxReport, SandboxUnavailable
-from verification.sandbox.protocol import FULL, LEAN
+from verification.sandbox.protocol import FULL, LEAN, REPLAY
 
 
 class Pool:
@@ -35,7 +36,7 @@ class Pool:
         self._size = size or len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
         self._owner = os.getpid()
-        self._zygotes: dict[str, list[Zygote]] = {LEAN: [], FULL: []}
+        self._zygotes: dict[str, list[Zygote]] = {LEAN: [], FULL: [], REPLAY: []}
 
     def __enter__(self) -> Pool:
         with self._lock:
@@ -57,10 +58,20 @@ class Pool:
         return results
 
     def report(self) -> SandboxReport:
-        """The layers that hold here and the self-attacks made when the first zygote started."""
+        """The layers that hold here and the self-attacks made when the first zygote of each kind started."""
         with self._lock:
-            first, _ = self._start(LEAN)[0], self._start(FULL)
-            return SandboxReport(first.layers, first.attacks)
+            images = {image: self._start(image)[0] for image in (LEAN, FULL)}
+            facts = ["replay profile     holds    a throw-away folder, one shell, no network"]
+            try:
+                images[REPLAY] = self._start(REPLAY)[0]
+            except SandboxUnavailable as error:
+                facts = [f"replay profile     absent   {error}"]
+            attacks = tuple(
+                replace(attack, layer=f"{attack.layer}, {image} image")
+                for image, zygote in images.items()
+                for attack in zygote.attacks
+            )
+            return SandboxReport(images[LEAN].layers, attacks, facts=tuple(facts))
 
     def process_ids(self) -> list[int]:
         """The watcher of each zygote."""
@@ -70,7 +81,7 @@ class Pool:
         with self._lock:
             for one in self._all():
                 one.close(kill=self._owner == os.getpid())
-            self._zygotes = {LEAN: [], FULL: []}
+            self._zygotes = {LEAN: [], FULL: [], REPLAY: []}
 
     def _all(self) -> list[Zygote]:
         return [one for zygotes in self._zygotes.values() for one in zygotes]
@@ -80,7 +91,8 @@ class Pool:
         if self._owner != os.getpid():
             raise SandboxError("a pool does not survive a fork: open one in each process")
         zygotes = self._zygotes[image]
-        starting = [Zygote(image, self._forgo) for _ in range(self._size - len(zygotes))]
+        wanted = 1 if image == REPLAY else self._size  # replays are rare
+        starting = [Zygote(image, self._forgo) for _ in range(wanted - len(zygotes))]
         try:
             for one in starting:
                 one.wait_until_ready()

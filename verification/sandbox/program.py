@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import io
 import operator
+import os
 import sys
 import types
 from collections import deque
@@ -65,6 +66,28 @@ def run_values(descriptor: int, request: dict[str, Any]) -> None:
         except BaseException as error:  # noqa: BLE001
             outcome = _failure(error)
         say([*outcome, _watched(values, watched)])
+
+
+def run_replay(descriptor: int, request: dict[str, Any]) -> None:
+    """Values mode, in a folder with files and a shell: this process is in the folder, which is empty."""
+    for path, content in request["files"].items():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(bytes.fromhex(content))
+    os.makedirs(request["folder"], exist_ok=True)
+    os.chdir(request["folder"])
+    here = os.getcwd()
+    os.environ.update(PATH="/usr/bin:/bin", HOME=here, TMPDIR=here)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        printed = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", "backslashreplace")
+        setattr(sys, name, printed)
+        setattr(sys, f"__{name}__", printed)
+    del request["files"]
+    try:
+        run_values(descriptor, request)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def serve(descriptor: int, link: int, request: dict[str, Any]) -> None:

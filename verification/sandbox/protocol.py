@@ -10,14 +10,14 @@ JOB = struct.Struct("=QBddQI")
 END = struct.Struct("=QBidqBidq")
 """number, then twice (program, tester): why it was stopped, wait status, CPU seconds, peak resident kilobytes"""
 
-VALUES, ASSERTS, FILE_ATTACKS, CALL_ATTACKS = range(4)
+VALUES, ASSERTS, FILE_ATTACKS, CALL_ATTACKS, REPLAYED = range(5)
 """Modes of a job."""
 
 BY_ITSELF, CPU_TIME, WALL_TIME, STARVED, NOT_NEEDED = range(5)
 """Why a process was stopped."""
 
-LEAN, FULL = "lean", "full"
-"""Images of the interpreter that a zygote may hold (see `lean`, `stdlib`)."""
+LEAN, FULL, REPLAY = "lean", "full", "replay"
+"""Images of the interpreter that a zygote may hold (see `lean`, `stdlib`); the third is the full one with a `stage`."""
 
 READY = b"ready\n"
 """Sent once a process is confined and before it has read a byte of the program."""

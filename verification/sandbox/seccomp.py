@@ -1,6 +1,7 @@
 """The system calls a tested program may make, as a BPF filter (seccomp(2)); anything else fails with EPERM.
 
 There is no file system in it: no call that takes a path is allowed. Python's modules come from memory (`stdlib`).
+The replay profile adds files, processes and a shell to it, which Landlock keeps within one folder; no sockets.
 The aarch64 table is checked by a BPF interpreter in the tests and has not been executed on such a machine.
 """
 
@@ -54,11 +55,31 @@ ZYGOTE: dict[str, tuple[int | None, int | None]] = {
     "recvmsg": (47, 212), "prctl": (157, 167), "prlimit64": (302, 261), "open": (2, None), "openat": (257, 56),
     "getdents64": (217, 61), "mkdir": (83, None), "mkdirat": (258, 34),
 }
+# The replay profile: a program may start processes and use the files that Landlock leaves it. Calls that Landlock does
+# not look at (chmod, chown, truncate by path, extended attributes, special files) stay forbidden, as do new sessions.
+REPLAY: dict[str, tuple[int | None, int | None]] = {
+    "execve": (59, 221), "fork": (57, None), "vfork": (58, None), "wait4": (61, 260), "waitid": (247, 95),
+    "open": (2, None), "openat": (257, 56), "stat": (4, None), "lstat": (6, None), "newfstatat": (262, 79),
+    "statx": (332, 291), "access": (21, None), "faccessat": (269, 48), "faccessat2": (439, 439), "readlink": (89, None),
+    "readlinkat": (267, 78), "getdents64": (217, 61), "chdir": (80, 49), "fchdir": (81, 50), "mkdir": (83, None),
+    "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35), "rename": (82, None),
+    "renameat": (264, 38), "renameat2": (316, 276), "symlink": (88, None), "symlinkat": (266, 36),
+    "ftruncate": (77, 46), "pread64": (17, 67), "pwrite64": (18, 68), "fsync": (74, 82), "fdatasync": (75, 83),
+    "umask": (95, 166), "getpgid": (121, 155), "getresuid": (118, 148), "getresgid": (120, 150),
+    "set_tid_address": (218, 96), "arch_prctl": (158, None), "mmap": (9, 222), "mprotect": (10, 226),
+}
+# Beside ZYGOTE's: what sets up a replay.
+STAGE: dict[str, tuple[int | None, int | None]] = {
+    "landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446),
+    "setpgid": (109, 154), "chmod": (90, None), "fchmodat": (268, 53),
+}
 # fmt: on
 
 THREAD_FLAGS = (0x3D0F00, 0x7D0F00)  # what glibc's and musl's pthread_create pass to clone, and nothing else
 IOCTLS = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS (isatty), FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 FCNTLS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
+LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK, F_SETLK, F_SETLKW and their kind for open file descriptions
+NEW_NAMESPACES = 0x7E020080  # any CLONE_NEW* of clone(2)
 PROT_EXEC = 4
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
 UNIX_STREAM = (1, 1)  # AF_UNIX, SOCK_STREAM
@@ -84,27 +105,26 @@ class Instruction(NamedTuple):
         return struct.pack("=HBBI", self.code, self.if_true, self.if_false, self.value)
 
 
-def program(architecture: str) -> list[Instruction]:
+def program(architecture: str, *, replay: bool = False) -> list[Instruction]:
     """What holds for a tested program: foreign calls kill, listed ones pass, the rest gets EPERM."""
-    return _entry(architecture) + _tree(sorted(_answers(architecture).items()), _fail(errno.EPERM))
+    return _entry(architecture) + _tree(sorted(_answers(architecture, replay).items()), _fail(errno.EPERM))
 
 
-def for_zygote(architecture: str) -> list[Instruction]:
-    """The same, and ZYGOTE's calls pass. Children are born with it."""
-    answers = _answers(architecture)
-    for number in _numbers(architecture, ZYGOTE):
+def for_zygote(architecture: str, *, replay: bool = False) -> list[Instruction]:
+    """The same, and the zygote's own calls pass. Children are born with it."""
+    answers = _answers(architecture, replay)
+    for number in _zygotes(architecture, replay):
         answers[number] = [Instruction(_RETURN, ALLOW)]
     return _entry(architecture) + _tree(sorted(answers.items()), _fail(errno.EPERM))
 
 
-def for_child(architecture: str) -> list[Instruction]:
+def for_child(architecture: str, *, replay: bool = False) -> list[Instruction]:
     """What is left to take away from a child: with `for_zygote` it amounts to `program`, and is short.
 
     The kernel compiles a filter where it is installed, and tries it on every call there is: 0.2 ms for the whole one.
     """
-    answers = _answers(architecture)
-    denied = [Instruction(_RETURN, 0x00050000 | errno.EPERM)]
-    left = {number: answers.get(number, denied) for number in _numbers(architecture, ZYGOTE)}
+    answers = _answers(architecture, replay)
+    left = {number: answers.get(number, [_fail(errno.EPERM)]) for number in _zygotes(architecture, replay)}
     return _entry(architecture) + _tree(sorted(left.items()), Instruction(_RETURN, ALLOW))
 
 
@@ -115,11 +135,11 @@ class _SockFprog(ctypes.Structure):
 class Filter:
     """A filter for this machine, assembled once."""
 
-    def __init__(self, instructions: Callable[[str], list[Instruction]]) -> None:
+    def __init__(self, instructions: Callable[..., list[Instruction]], *, replay: bool = False) -> None:
         machine = kernel.MACHINE
         if machine not in ARCHITECTURES:
             raise OSError(f"no system call table for {machine}: only {', '.join(ARCHITECTURES)} are supported")
-        packed = b"".join(instruction.pack() for instruction in instructions(machine))
+        packed = b"".join(instruction.pack() for instruction in instructions(machine, replay=replay))
         self._buffer = ctypes.create_string_buffer(packed, len(packed))
         self._program = _SockFprog(len(packed) // 8, ctypes.addressof(self._buffer))
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -146,21 +166,25 @@ def _entry(architecture: str) -> list[Instruction]:
     return lines
 
 
-def _numbers(architecture: str, table: dict[str, tuple[int | None, int | None]]) -> list[int]:
+def _zygotes(architecture: str, replay: bool) -> list[int]:
+    """The numbers of what a zygote may do beside what its children may."""
     column = ARCHITECTURES[architecture][0]
+    table = ZYGOTE | STAGE if replay else ZYGOTE
     return [number for numbers in table.values() if (number := numbers[column]) is not None]
 
 
-def _answers(architecture: str) -> dict[int, list[Instruction]]:
+def _answers(architecture: str, replay: bool) -> dict[int, list[Instruction]]:
     """What follows each call that is known: instructions that end in a return."""
     column = ARCHITECTURES[architecture][0]
     found: dict[int, list[Instruction]] = {}
-    tables: tuple[tuple[dict[str, tuple[int | None, int | None]], Callable[[str], list[Instruction]]], ...] = (
+    tables: list[tuple[dict[str, tuple[int | None, int | None]], Callable[[str], list[Instruction]]]] = [
         (PLAIN, lambda _: [Instruction(_RETURN, ALLOW)]),
-        (CHECKED, lambda name: list(_rules(name))),
+        (CHECKED, lambda name: list(_rules(name, replay))),
         (NO_SUCH_FILE, lambda _: [_fail(errno.ENOENT)]),
         (NO_SUCH_CALL, lambda _: [_fail(errno.ENOSYS)]),
-    )
+    ]
+    if replay:
+        tables.append((REPLAY, lambda _: [Instruction(_RETURN, ALLOW)]))
     for table, answer in tables:
         for name, numbers in table.items():
             number = numbers[column]
@@ -199,17 +223,21 @@ def _zero_pointer(index: int) -> Iterator[Instruction]:
         yield from (_argument(index, high=high), Instruction(_JEQ, 0, 1, 0), _fail(errno.EPERM))
 
 
-def _rules(name: str) -> Iterator[Instruction]:
+def _rules(name: str, replay: bool) -> Iterator[Instruction]:
     """Instructions that end in a return: what the call's arguments must be."""
     if name in ("mmap", "mprotect"):
         yield from (_argument(2), Instruction(_JSET, PROT_EXEC, 0, 1), _fail(errno.EACCES), Instruction(_RETURN, ALLOW))
     elif name == "clone":
         yield from (_argument(0, high=True), Instruction(_JEQ, 0, 1, 0), _fail(errno.EPERM))
-        yield from _one_of(0, THREAD_FLAGS, errno.EPERM)
+        if replay:
+            yield from (_argument(0), Instruction(_JSET, NEW_NAMESPACES, 0, 1), _fail(errno.EPERM))
+            yield Instruction(_RETURN, ALLOW)
+        else:
+            yield from _one_of(0, THREAD_FLAGS, errno.EPERM)
     elif name == "ioctl":
         yield from _one_of(1, IOCTLS, errno.ENOTTY)
     elif name == "fcntl":
-        yield from _one_of(1, FCNTLS, errno.EPERM)
+        yield from _one_of(1, FCNTLS + LOCKS if replay else FCNTLS, errno.EPERM)
     elif name == "socketpair":
         yield from (_argument(0), Instruction(_JEQ, UNIX_STREAM[0], 1, 0), _fail(errno.EPERM))
         yield from (_argument(1), Instruction(_AND, 0xFFFFFFFF ^ 0x80800))  # without SOCK_CLOEXEC, SOCK_NONBLOCK

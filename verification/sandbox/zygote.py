@@ -22,7 +22,7 @@ import sys
 import time
 from typing import NoReturn
 
-from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, tester
+from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, stage, tester
 from verification.sandbox.layers import Refused
 from verification.sandbox.protocol import (
     ASSERTS,
@@ -36,6 +36,7 @@ from verification.sandbox.protocol import (
     LEAN,
     NOT_NEEDED,
     READY,
+    REPLAYED,
     STARVED,
     WALL_TIME,
 )
@@ -53,8 +54,11 @@ _TICK = 0.5
 """A longer pause between two looks at the clock was not the child's: the machine, or this process, stood still."""
 
 
-def main(descriptor: int, pool: int, image: str, forgo: list[str]) -> NoReturn:
-    """Start on the pool's socket; `pool` is its process id, `forgo` names layers to do without."""
+def main(descriptor: int, pool: int, image: str, forgo: list[str], folder: str) -> NoReturn:
+    """Start on the pool's socket; `pool` is its process id, `forgo` names layers to do without.
+
+    `folder`, which belongs to this zygote alone, is where replays take place; empty in the profile of tests.
+    """
     os.setsid()
     watched = os.pidfd_open(pool)
     if os.getppid() != pool:
@@ -72,10 +76,15 @@ def main(descriptor: int, pool: int, image: str, forgo: list[str]) -> NoReturn:
         os.close(watched)
         os.close(proc)
         asked.close()
-        _serve(control, asking, watcher, forgo, why_not)
+        _serve(control, asking, watcher, forgo, why_not, folder)
     control.close()
     asking.close()
+    if folder:
+        kernel.adopt_orphans()
     _watch_over(watched, child, asked, proc)
+    if folder:
+        stage.remove(folder)
+    os._exit(0)
 
 
 def _load(image: str) -> None:
@@ -89,7 +98,7 @@ def _load(image: str) -> None:
     stdlib.load()
 
 
-def _watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> NoReturn:
+def _watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> None:
     """Until the pool's process or the zygote ends; the kernel kills the zygote with this process.
 
     Meanwhile answers, for a zygote that can't open /proc, whether a child of its was starved.
@@ -109,7 +118,20 @@ def _watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> 
     except ProcessLookupError:
         pass
     os.waitpid(child, 0)
-    os._exit(0)
+    _end_orphans(proc)
+
+
+def _end_orphans(proc: int) -> None:
+    """What a replay had started, where no namespace of processes ended it with the zygote: it is this process's now."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+        except ChildProcessError:
+            return
+        for one in _read(proc, f"self/task/{os.getpid()}/children").split():
+            os.kill(int(one), _SIGKILL)
+        os.waitpid(-1, 0)
 
 
 def _was_starved(proc: int, descriptor: int, seconds: float) -> bool:
@@ -132,13 +154,17 @@ def _read(folder: int, path: str) -> str:
         os.close(descriptor)
 
 
-def _serve(control: _socket.socket, asking: _socket.socket, watcher: int, forgo: list[str], why_not: str) -> NoReturn:
+def _serve(
+    control: _socket.socket, asking: _socket.socket, watcher: int, forgo: list[str], why_not: str, folder: str
+) -> NoReturn:
     parent = os.getppid()  # 0 when it is outside this process's namespace
     low = _lowered(control), _lowered(asking)
     control, asking = _moved(low[0], _CONTROL), _moved(low[1], _ASKING)
     _be_quiet()
     try:
-        confinement = confine.confine_zygote(forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not)
+        confinement = confine.confine_zygote(
+            forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not, folder=folder
+        )
     except Refused as error:
         control.send(json.dumps({"refusal": str(error)}).encode())
         os._exit(1)
@@ -188,6 +214,9 @@ class _Zygote:
         self._control = control
         self._asking = asking
         self._confinement = confinement
+        self._stage = confinement.stage
+        if self._stage:
+            kernel.adopt_orphans()
         self._pid = os.getpid()
         self._printed = program.Printed()
         for name in ("stdout", "stderr"):
@@ -200,17 +229,26 @@ class _Zygote:
         if len(header) != JOB.size:
             return False
         number, mode, cpu_seconds, wall_seconds, memory, threads = JOB.unpack(header)
-        shares = (descriptors[:2], descriptors[2:]) if mode == ASSERTS else (descriptors,)
+        shares: tuple[list[int], ...] = (descriptors,)
+        seen = 0
+        if mode == ASSERTS:
+            shares = (descriptors[:2], descriptors[2:])
+        elif mode == REPLAYED:
+            shares, seen = (descriptors[:1],), descriptors[1]
+        staged = self._stage.set() if self._stage else None
         children = []
         for share in shares:
             pid = os.fork()
             if pid == 0:
-                self._become(share, mode, cpu_seconds, memory, threads)
+                self._become(share, mode, cpu_seconds, memory, threads, staged)
             children.append(_Child(pid))
-        for descriptor in descriptors:
-            os.close(descriptor)
+        for share in shares:
+            for descriptor in share:
+                os.close(descriptor)
         self._watch(children, cpu_seconds, wall_seconds)
-        self._sweep()
+        self._sweep(children)
+        if self._stage and staged:
+            self._strike(self._stage, staged, seen)
         parts: list[int | float] = []
         for child in (*children, None)[:2]:
             if child is None:
@@ -255,26 +293,50 @@ class _Zygote:
         except OSError:
             return False
 
-    def _sweep(self) -> None:
-        """Kill whatever a child might have left behind; the filter lets none be made, so this finds nothing."""
-        if self._confinement.has_own_processes:
-            try:
+    def _sweep(self, children: list[_Child]) -> None:
+        """Kill what a child left behind. Only a replayed program can start processes; of any other this finds none."""
+        try:
+            if self._confinement.has_own_processes:
                 os.kill(-1, _SIGKILL)
-            except ProcessLookupError:
+            elif self._stage:
+                os.killpg(children[0].pid, _SIGKILL)  # which no process of a replay can leave
+            else:
                 return
-            try:
-                while os.waitpid(-1, 0)[0]:
-                    pass
-            except ChildProcessError:
+        except ProcessLookupError:
+            pass
+        try:
+            while os.waitpid(-1, 0)[0]:
                 pass
+        except ChildProcessError:
+            pass
 
-    def _become(self, descriptors: list[int], mode: int, cpu_seconds: float, memory: int, threads: int) -> NoReturn:
+    def _strike(self, stage_: stage.Stage, staged: tuple[str, str], descriptor: int) -> None:
+        """Remove the folder of a replay, and tell the pool what was in it."""
+        told = stage_.strike(*staged)
+        if descriptor:
+            try:
+                frames.write_all(descriptor, READY + frames.pack(told))
+            except OSError:  # the pool no longer wants to know
+                pass
+            os.close(descriptor)
+
+    def _become(
+        self,
+        descriptors: list[int],
+        mode: int,
+        cpu_seconds: float,
+        memory: int,
+        threads: int,
+        staged: tuple[str, str] | None,
+    ) -> NoReturn:
         """In the child: confine, say so, and only then read what is to be done."""
         status = 1
         try:
             for place, descriptor in enumerate(descriptors, start=3):
                 if place != descriptor:
                     os.dup2(descriptor, place, inheritable=False)
+            if self._stage and staged:
+                self._stage.enter(*staged)
             if mode == FILE_ATTACKS:
                 found = attacks.against_files()
             confine.confine_child(
@@ -294,7 +356,7 @@ class _Zygote:
             if mode == FILE_ATTACKS:
                 frames.send(3, found)
             elif mode == CALL_ATTACKS:
-                frames.send(3, attacks.against_calls())
+                frames.send(3, attacks.against_calls(replay=self._stage is not None))
             else:
                 self._obey(frames.receive(3))
             status = 0
@@ -305,6 +367,8 @@ class _Zygote:
         program.prepare(request, self._printed)
         if request["role"] == "values":
             program.run_values(3, request)
+        elif request["role"] == "replay":
+            program.run_replay(3, request)
         elif request["role"] == "program":
             program.serve(3, 4, request)
         else:

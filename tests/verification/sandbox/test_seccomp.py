@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from functools import cache, partial
 
 import pytest
 
@@ -9,6 +10,11 @@ from verification.sandbox import seccomp
 from verification.sandbox.seccomp import ALLOW, ARCHITECTURES, KILL_PROCESS
 
 EPERM, ENOENT, EACCES, ENOTTY, ENOSYS = (0x50000 | number for number in (1, 2, 13, 25, 38))
+
+
+@cache
+def assembled(program: Callable[[str], list[seccomp.Instruction]], architecture: str) -> list[seccomp.Instruction]:
+    return program(architecture)
 
 
 def decide(
@@ -23,7 +29,7 @@ def decide(
     for index in range(6):
         value = arguments[index] if index < len(arguments) else 0
         words[16 + 8 * index], words[20 + 8 * index] = value & 0xFFFFFFFF, value >> 32
-    lines, accumulator, at = program(architecture), 0, 0
+    lines, accumulator, at = assembled(program, architecture), 0, 0
     while True:
         line = lines[at]
         at += 1
@@ -121,6 +127,60 @@ def test_a_childs_two_filters_amount_to_the_one_for_every_call(architecture: str
     assert decide_both(architecture, 0, audit=0x40000003) == KILL_PROCESS
 
 
+in_replay = partial(seccomp.program, replay=True)
+REPLAY_RULES = [
+    ("execve", (), ALLOW),
+    ("openat", (0, 0, 0o101), ALLOW),
+    ("clone", (17,), ALLOW),
+    ("clone", (0x4111,), ALLOW),  # CLONE_VM | CLONE_VFORK
+    ("clone", (0x3D0F00,), ALLOW),
+    ("clone", (17 | 1 << 32,), EPERM),
+    ("mmap", (0, 4096, 5), ALLOW),
+    ("fcntl", (0, 6), ALLOW),
+    ("fcntl", (0, 8), EPERM),
+    ("socketpair", (1, 1), ALLOW),
+    ("socketpair", (2, 1), EPERM),
+    ("clone3", (), ENOSYS),
+    *(("clone", (17 | 1 << bit,), EPERM) for bit in (7, 17, 25, 26, 27, 28, 29, 30)),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("name", "arguments", "answer"), REPLAY_RULES)
+def test_the_replay_profile_answers(architecture: str, name: str, arguments: tuple[int, ...], answer: int) -> None:
+    tables = seccomp.PLAIN | seccomp.CHECKED | seccomp.NO_SUCH_CALL | seccomp.REPLAY
+    number = tables[name][ARCHITECTURES[architecture][0]]
+    assert number is not None
+
+    assert decide(architecture, number, *arguments, program=in_replay) == answer
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (41, 198), (42, 203), (44 + 5, 200), (62, 129), (101, 117), (90, 52), (268, 53), (93, 55), (260, 54), (76, 45),
+        (133, None), (259, 33), (112, 157), (109, 154), (161, 51), (165, 40), (272, 97), (308, 268), (444, 444),
+        (319, 279), (322, 281), (157, 167), (188, 5), (280, 88), (46, 211),
+    ],
+)  # fmt: skip
+def test_the_replay_profile_keeps_forbidding(architecture: str, numbers: tuple[int, int | None]) -> None:
+    """Sockets, signals, ptrace, modes, owners, special files, sessions, mounts, namespaces, execveat, times."""
+    number = numbers[ARCHITECTURES[architecture][0]]
+
+    assert number is None or decide(architecture, number, program=in_replay) == EPERM
+
+
+@BOTH
+def test_a_replayed_childs_two_filters_amount_to_the_one(architecture: str) -> None:
+    child, zygote = (partial(made, replay=True) for made in (seccomp.for_child, seccomp.for_zygote))
+    for number in range(600):
+        for given in ((), (17,), (1, 1), (0, 3), (0, 6), (0, 4096, 5), (0, 0, 2, 0, 4096), (1, 7, 4096)):
+            newer, older = (decide(architecture, number, *given, program=made) for made in (child, zygote))
+            both = older if newer == ALLOW else newer
+            assert both == decide(architecture, number, *given, program=in_replay), (number, given)
+
+
 @BOTH
 def test_the_zygote_itself_may_not_do_much(architecture: str) -> None:
     column = ARCHITECTURES[architecture][0]
@@ -177,6 +237,14 @@ def test_the_numbers_are_the_kernels(architecture: str) -> None:
     if architecture == "aarch64":
         known["newfstatat"] = known["fstatat"]
     column = ARCHITECTURES[architecture][0]
-    for table in (seccomp.PLAIN, seccomp.CHECKED, seccomp.NO_SUCH_FILE, seccomp.NO_SUCH_CALL, seccomp.ZYGOTE):
+    for table in (
+        seccomp.PLAIN,
+        seccomp.CHECKED,
+        seccomp.NO_SUCH_FILE,
+        seccomp.NO_SUCH_CALL,
+        seccomp.ZYGOTE,
+        seccomp.REPLAY,
+        seccomp.STAGE,
+    ):
         for name, numbers in table.items():
             assert numbers[column] == known.get(name), name
