@@ -69,21 +69,30 @@ class Yielded(list[Any]):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-# Made once, and without json.loads around them: what a fork does not touch it does not copy.
-_write = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_scan = json.JSONDecoder().raw_decode
+def _refuse(value: object) -> Wire:
+    raise TypeError(f"a {type(value).__name__} in wire form")
+
+
+# The two functions in C that json.dumps and json.loads end in, made once: what a fork does not touch it does not copy.
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_make = getattr(json.encoder, "c_make_encoder", None)
+_chunks: Callable[[Wire, int], Iterable[str]] | None = None
+if _make is not None:  # which another interpreter may lack
+    _chunks = _make(None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
 
 
 def dumps(wire: Wire) -> bytes:
-    return _write(wire).encode()
+    if _chunks is None:
+        return json.dumps(wire, separators=(",", ":"), check_circular=False).encode()
+    return "".join(_chunks(wire, 0)).encode()
 
 
 def loads(data: bytes) -> Wire:
     """Bytes, as `dumps` makes them, to wire form; hostile bytes raise Unserialisable and nothing else."""
     try:
         text = data.decode()
-        wire, end = _scan(text)
-    except (ValueError, RecursionError) as error:
+        wire, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration) as error:
         raise Unserialisable(f"not a message: {type(error).__name__}") from None
     if end != len(text):
         raise Unserialisable("more than a message")

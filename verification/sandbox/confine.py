@@ -87,7 +87,8 @@ def confine_child(
     confinement: Confinement, *, memory: int, cpu_seconds: float, threads: int, keep: int, parent: int
 ) -> None:
     """What is left for each child: its limits, every other descriptor closed, seccomp. Landlock it was born with."""
-    kernel.die_with_parent(parent)
+    if not confinement.has_own_processes:  # else the kernel ends it with the zygote, which is process 1 there
+        kernel.die_with_parent(parent)
     space = confinement.baseline + memory
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     whole = int(cpu_seconds) + 2  # the zygote stops it earlier, and to the fraction; this is the kernel's own stop

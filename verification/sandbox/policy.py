@@ -82,6 +82,9 @@ class Result:
     tests: tuple[str, ...] = ()
     """The status of each test that was reached, in order."""
 
+    forgone: tuple[str, ...] = ()
+    """Layers of isolation that the pool was told to do without (`Pool(forgo=...)`); none by default."""
+
     aftermath: Aftermath | None = None
     """What a replay did to its folder and its canary (`Job.replay` only)."""
 

@@ -21,8 +21,8 @@ from verification.sandbox.protocol import FULL, LEAN, REPLAY
 class Pool:
     """Runs many jobs at once. Use it as a context manager; one batch at a time, from any thread.
 
-    `forgo` names layers to do without ("namespaces", "landlock"), to see how a lesser machine fares. What is required
-    stays required: SandboxUnavailable is raised, naming the layer.
+    `forgo` names layers to do without ("namespaces", "landlock"), to see how a lesser machine fares; every result says
+    so. What is required stays required: SandboxUnavailable is raised, naming the layer.
     """
 
     def __init__(self, size: int | None = None, *, limits: Limits | None = None, forgo: Collection[str] = ()) -> None:
@@ -52,6 +52,8 @@ class Pool:
         """The results, in the jobs' order. Raises SandboxError when some jobs could not be run, after the rest."""
         with self._lock:
             results = Batch(jobs, self._limits, self._start, self._replace, self._discard).run()
+        if self._forgo:
+            results = [replace(result, forgone=self._forgo) for result in results]
         failed = [result for result in results if result.status == "infra_error"]
         if failed:
             raise SandboxError(f"{len(failed)} of {len(jobs)} jobs could not be run: {failed[0].detail}", results)

@@ -142,7 +142,7 @@ class Filter:
         packed = b"".join(instruction.pack() for instruction in instructions(machine, replay=replay))
         self._buffer = ctypes.create_string_buffer(packed, len(packed))
         self._program = _SockFprog(len(packed) // 8, ctypes.addressof(self._buffer))
-        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self._prctl = ctypes.CDLL(None).prctl
         self._arguments = (
             ctypes.c_int(_PR_SET_SECCOMP),
             ctypes.c_ulong(_SECCOMP_MODE_FILTER),
@@ -154,7 +154,7 @@ class Filter:
     def install(self) -> None:
         """Confine this process for good; needs no_new_privs."""
         if self._prctl(*self._arguments) != 0:
-            raise OSError(ctypes.get_errno(), "the kernel refused the seccomp filter")
+            raise OSError("the kernel refused the seccomp filter")
 
 
 def _entry(architecture: str) -> list[Instruction]:

@@ -251,6 +251,7 @@ def test_every_tier_runs_programs_and_stops_attacks(tier: str) -> None:
         pytest.skip(str(error))
 
     assert [result.status for result in results] == ["passed", "passed", "exception", "passed", "timeout"]
+    assert {result.forgone for result in results} == {TIERS[tier]}, "what was done without is recorded"
 
 
 @pytest.mark.parametrize(

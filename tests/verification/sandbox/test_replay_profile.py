@@ -154,6 +154,21 @@ def test_what_a_replay_made_changed_and_removed_is_told(stage: Pool) -> None:
     assert result.aftermath.harm == ()
 
 
+def test_a_link_to_the_canary_is_not_its_content(stage: Pool) -> None:
+    code = "import os\ndef f(x): os.symlink('../canary', 'link')"
+
+    assert harm(replay(stage, code)) == ()
+
+
+def test_a_shell_has_no_way_to_speak_in_the_programs_place(stage: Pool) -> None:
+    code = "import os\ndef f(x): return [os.system(f'echo forged >&{n}') for n in range(3, 10)]"
+
+    result = replay(stage, code)
+
+    assert result.status == "passed"
+    assert all(result.value)
+
+
 def test_each_replay_finds_a_fresh_folder(stage: Pool) -> None:
     code = "import os\ndef f(x):\n    seen = sorted(os.listdir('.')) + sorted(os.listdir('..'))\n    open('left', 'w').close()\n    return seen"
 
