@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import select
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -104,9 +104,9 @@ class Batch:
         """Give a job to a zygote; False when it has died."""
         limits = task.limits
         task.channels, task.watched = [], False
-        theirs: list[socket.socket] = []
+        theirs: list[_socket.socket] = []
         for number, request in enumerate(requests(task.job, limits)):
-            mine, other = socket.socketpair()
+            mine, other = _socket.socketpair()
             mine.setblocking(False)
             longest = _AFTERMATH if number == 1 and task.job.scene is not None else limits.message_bytes
             task.channels.append(Channel(mine, memoryview(request), frames.Splitter(longest)))
@@ -114,7 +114,7 @@ class Batch:
         mode = protocol.VALUES if task.job.scene is None else protocol.REPLAYED
         if isinstance(task.job.plan, Script):
             mode = protocol.ASSERTS
-            link = socket.socketpair()
+            link = _socket.socketpair()
             theirs = [theirs[0], link[0], theirs[1], link[1]]
         memory = limits.memory_mb << 20
         header = protocol.JOB.pack(task.number, mode, limits.cpu_seconds, limits.wall_seconds, memory, limits.threads)
@@ -122,7 +122,7 @@ class Batch:
             for channel in task.channels:
                 if not channel.write():
                     self._watch(task)
-            socket.send_fds(one.control, [header], [end.fileno() for end in theirs])
+            frames.send_descriptors(one.control, header, [end.fileno() for end in theirs])
         except OSError:
             self._close(task)
             return False
@@ -168,7 +168,7 @@ class Batch:
             self._forget(channel)
         if channel.splitter.overrun:
             self._forget(channel)
-            channel.socket.shutdown(socket.SHUT_RDWR)
+            channel.socket.shutdown(_socket.SHUT_RDWR)
 
     def _forget(self, channel: Channel) -> None:
         descriptor = channel.socket.fileno()

@@ -30,6 +30,9 @@ class Confinement(NamedTuple):
     """Bytes of address space that the zygote has mapped: on top of it comes what a program may use."""
 
     counts_threads: bool
+    others: int
+    """Threads of the same user that are none of ours, where the kernel counts them all together."""
+
     has_own_processes: bool
     stage: stage.Stage | None
     """The replay profile's folders; None in the profile of tests."""
@@ -49,6 +52,7 @@ def confine_zygote(
     if reason:
         raise Refused(reason)
     baseline = _mapped_bytes()
+    others = _threads_of(os.geteuid()) if folder else 0
     stage_ = None
     root = "an empty root"
     if folder:
@@ -60,6 +64,8 @@ def confine_zygote(
         namespaces.leave_root()
     kernel.set_no_new_privileges()
     dropped, counts_threads = _drop_privileges(identity, own_users=in_namespaces, folder=folder)
+    if folder and not counts_threads and os.geteuid() == 0:
+        raise Refused("a replay may start processes, and nothing limits root's: use a user that is not root")
     for limit in _CLOSED:
         most = _LARGEST_FILE if folder and limit == resource.RLIMIT_FSIZE else 0
         resource.setrlimit(limit, (most, most))
@@ -80,7 +86,7 @@ def confine_zygote(
         Layer("thread count", counts_threads, "" if counts_threads else "bounded by memory and CPU time alone"),
         Layer("limits", True, "CPU time, address space, descriptors, file size, core"),
     ]
-    return Confinement(layers, filters[1], baseline, counts_threads, in_namespaces, stage_)
+    return Confinement(layers, filters[1], baseline, counts_threads, others, in_namespaces, stage_)
 
 
 def confine_child(
@@ -93,10 +99,11 @@ def confine_child(
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     whole = int(cpu_seconds) + 2  # the zygote stops it earlier, and to the fraction; this is the kernel's own stop
     resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
-    if confinement.counts_threads:
-        most = threads + 4  # the zygote, the program, its tester and their like count too
-        if confinement.stage is not None:
-            most += _MORE_PROCESSES
+    most = threads + 4  # the zygote, the program, its tester and their like count too
+    if confinement.stage is not None:
+        most += _MORE_PROCESSES
+    if confinement.counts_threads or confinement.stage is not None:
+        most += 0 if confinement.counts_threads else confinement.others
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     os.closerange(keep, _DESCRIPTORS)
     confinement.last_filter.install()
@@ -127,17 +134,30 @@ def _drop_privileges(identity: int, *, own_users: bool, folder: str) -> tuple[st
 
 def _become_nobody(identity: int, folder: str) -> tuple[str, bool]:
     """Another user, who gets the folder, if there is one."""
-    os.setgroups([])
     for user in (_OWN_IDS + identity % 0x0FFFFFFF, _NOBODY):
         try:
+            os.setgroups([])
             if folder:
                 os.chown(folder, user, user)
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
         except OSError:
-            continue  # not mapped in this user namespace
+            continue  # not mapped in this user namespace, or root in name only
         return f"from root to user {user}", user != _NOBODY
-    return "root without capabilities: no other user id is mapped here", False
+    return "root without capabilities: it may become no other user here", False
+
+
+def _threads_of(user: int) -> int:
+    """How many threads this user has now, by /proc."""
+    found = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == user:
+                    found += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                continue  # it has ended
+    return found
 
 
 def _mapped_bytes() -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import json
 import signal
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -92,7 +92,7 @@ class End:
 class Channel:
     """The parent's end of the socket to one confined process."""
 
-    socket: socket.socket
+    socket: _socket.socket
     pending: memoryview
     splitter: frames.Splitter
     messages: list[Wire] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Channel:
     def read(self) -> None:
         """Take what has come so far."""
         try:
-            while not self.splitter.overrun and (data := self.socket.recv(1 << 18)):
+            while not self.splitter.overrun and (data := self.socket.recv(1 << 15)):
                 self.splitter.feed(data)
         except (BlockingIOError, ConnectionResetError):
             pass

@@ -165,8 +165,9 @@ def _serve(
         confinement = confine.confine_zygote(
             forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not, folder=folder
         )
-    except Refused as error:
-        control.send(json.dumps({"refusal": str(error)}).encode())
+    except (Refused, OSError) as error:
+        reason = str(error) if isinstance(error, Refused) else f"this process could not be confined: {error}"
+        control.send(json.dumps({"refusal": reason}).encode())
         os._exit(1)
     kernel.die_with_parent(parent)
     control.send(json.dumps({"layers": confinement.layers}).encode())

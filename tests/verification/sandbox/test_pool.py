@@ -285,8 +285,24 @@ for forgo in ((), ("namespaces",)):
             Job.call("import json, sqlite3\\ndef f(): return 1", "f", []),
             Job.tests("def f(x): return x", "f", ["for i in [1]: assert f(i) == i"]),
             Job.call("def f(): return open('/etc/passwd').read()", "f", []),
+            Job.replay("import os\\ndef f(x): os.system('echo ' + x)", "f", ["a; echo b > ../canary"]),
+            Job.replay(BOMB, "f", []),
         ])
     print([result.status for result in results], [layer.name for layer in report.layers if layer.holds])
+    assert results[3].aftermath.harm == ("the canary was changed",)
+    assert 0 < results[4].value < 100, results[4]
+"""
+FORKS = """
+import os, time
+def f():
+    started = 0
+    try:
+        while True:
+            if os.fork() == 0:
+                time.sleep(60)
+            started += 1
+    except OSError:
+        return started
 """
 
 
@@ -299,9 +315,13 @@ def test_an_ordinary_user_is_confined_as_well() -> None:
         pytest.skip("no interpreter that an ordinary user may run")
 
     done = subprocess.run(
-        [interpreter, "-c", AS_USER], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=60
+        [interpreter, "-c", AS_USER.replace("BOMB", repr(FORKS))],
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("['passed', 'passed', 'exception']") == 2
+    assert done.stdout.count("['passed', 'passed', 'exception', 'passed', 'passed']") == 2
     assert "'landlock'" in done.stdout
