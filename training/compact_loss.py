@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from trl import SFTTrainer
 
-from training.rollout import has_fast_path
+from training.networks import is_plain_gpt2
 
 
 class CompactSFTTrainer(SFTTrainer):
@@ -39,7 +39,7 @@ class CompactSFTTrainer(SFTTrainer):
         return total / tokens.clamp(min=1) * processes
 
     def _plain(self) -> bool:
-        return has_fast_path(self.accelerator.unwrap_model(self.model)) and not torch.cuda.is_available()
+        return is_plain_gpt2(self.accelerator.unwrap_model(self.model)) and not torch.cuda.is_available()
 
     def _count(self, logits: torch.Tensor, wanted: torch.Tensor, attention: torch.Tensor) -> None:
         """What SFTTrainer logs."""

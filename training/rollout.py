@@ -1,4 +1,4 @@
-"""Draws completions: our own cached decoder for GPT-2's architecture, ``generate`` for every other.
+"""Draws completions: our own cached decoder for GPT-2, Llama and Qwen2, ``generate`` for every other architecture.
 
 The decoder keeps keys and values in one preallocated cache, lets finished rows leave the batch, and
 samples by inverting the cumulative distribution. Every prompt has its own random numbers, so a
@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from transformers import Conv1D, GPT2LMHeadModel
 
 from training.config import DecodingSettings
 from training.models import context_length
+from training.networks import Cache, network_for
 from training.prompting import encode
 
 _COMPACT_BELOW = 0.8
@@ -75,7 +74,7 @@ class Decoder:
             "pad_token_id": self.tokenizer.pad_token_id,
             "seed": settings.seed,
         }
-        if settings.num_beams > 1 or not has_fast_path(self.model):
+        if settings.num_beams > 1:
             return _generate_by_library(self.model, ids, num_beams=settings.num_beams, **common)
         return generate_ids(self.model, ids, rows=rows, bf16=self.bf16, **common)
 
@@ -103,12 +102,13 @@ def generate_ids(
     """New token ids of each prompt, all in one batch; the end-of-sequence token is kept where it came.
 
     ``temperature`` 0 is greedy. ``rows`` numbers the prompts for their random numbers (default: in
-    order). A model that is not a plain GPT-2 goes through ``model.generate``.
+    order). A model that ``training.networks`` does not know goes through ``model.generate``.
     """
     _check_lengths(prompt_ids, context_length(model))
     if not prompt_ids:
         return []
-    if not has_fast_path(model):
+    network = network_for(model, bf16=bf16)
+    if network is None:
         return _generate_by_library(
             model,
             prompt_ids,
@@ -121,7 +121,7 @@ def generate_ids(
             seed=seed,
             num_beams=1,
         )
-    device = model.transformer.wte.weight.device
+    device = network.device
     numbers = rows if rows is not None else range(len(prompt_ids))
     chances = _uniforms(numbers, max_new_tokens, seed).to(device) if temperature > 0 else None  # (batch, time)
     out: list[list[int]] = [[] for _ in prompt_ids]
@@ -130,8 +130,7 @@ def generate_ids(
     padding = width - lengths
     live = torch.arange(len(prompt_ids), device=device)
     ended = torch.zeros(len(prompt_ids), dtype=torch.bool, device=device)
-    network = _Network(model, bf16=bf16)
-    cache = _Cache(network, batch=len(prompt_ids), capacity=width + max_new_tokens)
+    cache = Cache(network, batch=len(prompt_ids), capacity=width + max_new_tokens)
     logits = network.forward(_left_padded(prompt_ids, width, pad_token_id, device), padding, cache)
     for step in range(max_new_tokens):
         chosen = _choose(logits, temperature, top_k, top_p, None if chances is None else chances[live, step])
@@ -148,122 +147,6 @@ def generate_ids(
             cache.keep(kept)
         logits = network.forward(chosen[:, None], padding, cache)
     return out
-
-
-def has_fast_path(model: Any) -> bool:
-    """Whether this is a plain GPT-2 (a model wrapped by an adapter is not: merge it first)."""
-    config = model.config
-    return (
-        isinstance(model, GPT2LMHeadModel)
-        and not config.add_cross_attention
-        and not config.scale_attn_by_inverse_layer_idx
-        and config.scale_attn_weights
-        and config.activation_function in _ACTIVATIONS
-        and all(type(block.attn.c_attn) is Conv1D for block in model.transformer.h)
-    )
-
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu": F.gelu,
-    "relu": F.relu,
-}
-
-
-class _Cache:
-    """Keys and values of all layers; the first ``length`` positions are filled."""
-
-    def __init__(self, network: _Network, *, batch: int, capacity: int) -> None:
-        self.length, self.capacity = 0, capacity
-        shape = (len(network.blocks), batch, network.heads, capacity, network.head_width)
-        # (layer, batch, head, time, width)
-        self.keys = torch.empty(shape, dtype=network.dtype, device=network.device)
-        self.values = torch.empty_like(self.keys)
-
-    def keep(self, rows: Tensor) -> None:
-        """Let all other rows go."""
-        self.keys, self.values = self._kept(self.keys, rows), self._kept(self.values, rows)
-
-    def _kept(self, old: Tensor, rows: Tensor) -> Tensor:
-        new = torch.empty((old.shape[0], len(rows), *old.shape[2:]), dtype=old.dtype, device=old.device)
-        new[:, :, :, : self.length] = old[:, :, :, : self.length].index_select(1, rows)
-        return new
-
-
-class _Block:
-    """One layer's weights: (weight, bias) of its four linear maps in the wanted type, and its two norms."""
-
-    def __init__(self, block: Any, dtype: torch.dtype) -> None:
-        def cast(layer: Any) -> tuple[Tensor, Tensor]:
-            return layer.weight.to(dtype), layer.bias.to(dtype)
-
-        self.attend, self.project = cast(block.attn.c_attn), cast(block.attn.c_proj)
-        self.widen, self.narrow = cast(block.mlp.c_fc), cast(block.mlp.c_proj)
-        self.norm_1, self.norm_2 = block.ln_1, block.ln_2
-
-
-class _Network:
-    """GPT-2's forward pass over its own weights, for inference with a cache."""
-
-    def __init__(self, model: GPT2LMHeadModel, *, bf16: bool) -> None:
-        trunk, config = model.transformer, model.config
-        self.dtype = torch.bfloat16 if bf16 else trunk.wte.weight.dtype
-        self.device = trunk.wte.weight.device
-        self.heads, self.head_width = config.n_head, config.n_embd // config.n_head
-        self.context = config.n_positions
-        self.epsilon, self.activation = config.layer_norm_epsilon, _ACTIVATIONS[config.activation_function]
-        self.tokens, self.positions = trunk.wte.weight, trunk.wpe.weight
-        self.norm = trunk.ln_f
-        self.head = model.lm_head.weight.to(self.dtype).t()
-        self.blocks = [_Block(block, self.dtype) for block in trunk.h]
-
-    def forward(self, ids: Tensor, padding: Tensor, cache: _Cache) -> Tensor:
-        """Logits after the last of ``ids`` (batch, time), as (batch, vocabulary) in float32."""
-        start, time = cache.length, ids.shape[1]
-        places = torch.arange(start, start + time, device=ids.device)
-        positions = (places[None, :] - padding[:, None]).clamp(0, self.context - 1)
-        hidden = self.tokens[ids] + self.positions[positions]  # (batch, time, width)
-        mask = self._mask(places, padding, start + time)
-        for index, block in enumerate(self.blocks):
-            mixed = self._attention(_apply(self._norm(block.norm_1, hidden), block.attend), mask, cache, index, start)
-            hidden = hidden + _apply(mixed, block.project)
-            widened = self.activation(_apply(self._norm(block.norm_2, hidden), block.widen))
-            hidden = hidden + _apply(widened, block.narrow)
-        cache.length = start + time
-        return (self._norm(self.norm, hidden[:, -1]) @ self.head).float()
-
-    def _attention(self, mixed: Tensor, mask: Tensor | None, cache: _Cache, index: int, start: int) -> Tensor:
-        batch, time, _ = mixed.shape
-        stop = start + time
-        query, key, value = mixed.view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
-        cache.keys[index, :, :, start:stop] = key
-        cache.values[index, :, :, start:stop] = value
-        keys, values = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
-        scores = query @ keys.transpose(-1, -2) * self.head_width**-0.5  # (batch, head, time, past and present)
-        if mask is not None:
-            scores = scores + mask
-        weights = scores.softmax(dim=-1)
-        return (weights @ values).transpose(1, 2).reshape(batch, time, -1)
-
-    def _mask(self, places: Tensor, padding: Tensor, stop: int) -> Tensor | None:
-        """Zero where a place may look, very low where it may not: (batch, 1, time, past and present)."""
-        if len(places) == 1 and not bool(padding.any()):
-            return None
-        seen = torch.arange(stop, device=places.device)
-        allowed = (seen[None, None, :] <= places[None, :, None]) & (seen[None, None, :] >= padding[:, None, None])
-        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=places.device)
-        # Not minus infinity: a padded place that may look nowhere would give NaN.
-        return mask.masked_fill(~allowed, torch.finfo(self.dtype).min)[:, None]
-
-    def _norm(self, layer: torch.nn.LayerNorm, hidden: Tensor) -> Tensor:
-        return F.layer_norm(hidden, layer.normalized_shape, layer.weight, layer.bias, self.epsilon).to(self.dtype)
-
-
-def _apply(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
-    """GPT-2's Conv1D: (batch, time, in) to (batch, time, out)."""
-    weight, bias = layer
-    return torch.addmm(bias, x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], -1)
 
 
 def _choose(logits: Tensor, temperature: float, top_k: int, top_p: float, chances: Tensor | None) -> Tensor:

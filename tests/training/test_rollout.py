@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from training.config import DecodingSettings
 from training.models import load
+from training.networks import network_for
 from training.prompting import encode_prompt, format_prompt
-from training.rollout import Decoder, PromptError, generate_ids, has_fast_path
+from training.rollout import Decoder, PromptError, generate_ids
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +113,76 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_batch(loud, splits) -> None
     assert draw(10, 1) != draw(10, 2)
 
 
-def test_a_model_that_is_no_gpt2_goes_through_generate(micro_tokenizer, prompts) -> None:
-    config = LlamaConfig(
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 256}
+OTHERS = {
+    "llama": (LlamaForCausalLM, LlamaConfig(**SMALL, num_attention_heads=2)),
+    "llama with grouped queries": (
+        LlamaForCausalLM,
+        LlamaConfig(**SMALL, num_attention_heads=4, num_key_value_heads=2),
+    ),
+    "llama with biases and wide heads": (
+        LlamaForCausalLM,
+        LlamaConfig(**SMALL, num_attention_heads=2, head_dim=24, attention_bias=True, mlp_bias=True),
+    ),
+    "llama with scaled rotations": (
+        LlamaForCausalLM,
+        LlamaConfig(
+            **SMALL,
+            num_attention_heads=2,
+            rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0},
+        ),
+    ),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SMALL, num_attention_heads=4, num_key_value_heads=2)),
+    "qwen2 with tied embeddings": (
+        Qwen2ForCausalLM,
+        Qwen2Config(**SMALL, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_greedy_equals_generate_for_llama_and_qwen2(name: str, micro_tokenizer, prompts) -> None:
+    kind, config = OTHERS[name]
+    config = copy.deepcopy(config)
+    config.vocab_size, config.pad_token_id = len(micro_tokenizer), micro_tokenizer.pad_token_id
+    torch.manual_seed(0)
+    model = kind(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)  # biases and norms are not left at their start
+    assert network_for(model) is not None
+    pad = micro_tokenizer.pad_token_id
+    plain = generate_ids(model, prompts, max_new_tokens=16, eos_token_id=-1, pad_token_id=pad)
+    tokens = [token for answer in plain for token in answer[2:14]]
+    end = max(set(tokens), key=tokens.count)
+    ours = generate_ids(model, prompts, max_new_tokens=16, eos_token_id=end, pad_token_id=pad)
+    assert ours == [_library_greedy(model, ids, 16, end, pad) for ids in prompts]
+    assert len({len(answer) for answer in ours}) > 1
+
+
+def test_a_model_of_another_architecture_goes_through_generate(micro_tokenizer, prompts) -> None:
+    config = GPTNeoXConfig(
         vocab_size=len(micro_tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
         num_attention_heads=2, max_position_embeddings=256, pad_token_id=micro_tokenizer.pad_token_id,
     )  # fmt: skip
     torch.manual_seed(0)
-    model = LlamaForCausalLM(config).eval()
-    assert not has_fast_path(model)
+    model = GPTNeoXForCausalLM(config).eval()
+    assert network_for(model) is None
     end, pad = micro_tokenizer.eos_token_id, micro_tokenizer.pad_token_id
     ours = generate_ids(model, prompts[:4], max_new_tokens=6, eos_token_id=end, pad_token_id=pad)
     assert ours == [_library_greedy(model, ids, 6, end, pad) for ids in prompts[:4]]
+
+
+def test_models_whose_layers_see_a_window_or_are_wrapped_are_left_to_generate(micro_tokenizer, micro_model) -> None:
+    sliding = Qwen2Config(
+        **SMALL, num_attention_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1,
+        vocab_size=len(micro_tokenizer),
+    )  # fmt: skip
+    assert network_for(Qwen2ForCausalLM(sliding)) is None
+    model, _ = load(micro_model)
+    assert network_for(model) is not None
+    assert network_for(get_peft_model(model, LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True))) is None
+    assert network_for(model) is None, "an adapter's layers are in it now"
 
 
 def test_beam_search_answers_every_prompt(loud, splits) -> None:

@@ -1,0 +1,258 @@
+"""Forward passes for drawing completions, over a model's own weights: GPT-2, and Llama with Qwen2.
+
+They keep keys and values in one preallocated cache and give the logits after the last token alone. ``network_for``
+says which models they know; any other is left to ``generate``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import Conv1D, GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}
+
+
+def network_for(model: Any, *, bf16: bool = False) -> Network | None:
+    """The fast forward pass of a model; None for one that is wrapped by an adapter, or of another kind."""
+    if is_plain_gpt2(model):
+        return _GPT2(model, bf16=bf16)
+    if isinstance(model, LlamaForCausalLM | Qwen2ForCausalLM) and _is_plain_llama(model):
+        return _Llama(model, bf16=bf16)
+    return None
+
+
+class Cache:
+    """Keys and values of all layers; the first ``length`` positions are filled."""
+
+    def __init__(self, network: Network, *, batch: int, capacity: int) -> None:
+        self.length, self.capacity = 0, capacity
+        shape = (network.layers, batch, network.key_heads, capacity, network.head_width)
+        # (layer, batch, head, time, width)
+        self.keys = torch.empty(shape, dtype=network.dtype, device=network.device)
+        self.values = torch.empty_like(self.keys)
+
+    def keep(self, rows: Tensor) -> None:
+        """Let all other rows go."""
+        self.keys, self.values = self._kept(self.keys, rows), self._kept(self.values, rows)
+
+    def _kept(self, old: Tensor, rows: Tensor) -> Tensor:
+        new = torch.empty((old.shape[0], len(rows), *old.shape[2:]), dtype=old.dtype, device=old.device)
+        new[:, :, :, : self.length] = old[:, :, :, : self.length].index_select(1, rows)
+        return new
+
+
+class Network(ABC):
+    """A decoder's forward pass, for inference with a cache."""
+
+    layers: int
+    heads: int
+    key_heads: int
+    """Heads of keys and values; each serves ``heads / key_heads`` heads of queries (Ainslie et al. 2023)."""
+    head_width: int
+    context: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @abstractmethod
+    def forward(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
+        """Logits after the last of ``ids`` (batch, time), as (batch, vocabulary) in float32.
+
+        ``padding`` (batch,) counts the places on the left of each row that hold nothing.
+        """
+
+    def _places(self, ids: Tensor, padding: Tensor, cache: Cache) -> tuple[Tensor, Tensor | None]:
+        """Each token's position (batch, time), and what it may look at."""
+        start, time = cache.length, ids.shape[1]
+        places = torch.arange(start, start + time, device=ids.device)
+        positions = (places[None, :] - padding[:, None]).clamp(0, self.context - 1)
+        return positions, self._mask(places, padding, start + time)
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache, index: int
+    ) -> Tensor:
+        """Attention over the cache, into which the new keys and values go: (batch, head, time, width) each.
+
+        Returns (batch, time, heads * width).
+        """
+        batch, _, time, _ = query.shape
+        start, stop = cache.length, cache.length + time
+        cache.keys[index, :, :, start:stop] = key
+        cache.values[index, :, :, start:stop] = value
+        keys, values = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
+        if self.key_heads != self.heads:
+            keys, values = (x.repeat_interleave(self.heads // self.key_heads, dim=1) for x in (keys, values))
+        scores = query @ keys.transpose(-1, -2) * self.head_width**-0.5  # (batch, head, time, past and present)
+        if mask is not None:
+            scores = scores + mask
+        return (scores.softmax(dim=-1) @ values).transpose(1, 2).reshape(batch, time, -1)
+
+    def _mask(self, places: Tensor, padding: Tensor, stop: int) -> Tensor | None:
+        """Zero where a place may look, very low where it may not: (batch, 1, time, past and present)."""
+        if len(places) == 1 and not bool(padding.any()):
+            return None
+        seen = torch.arange(stop, device=places.device)
+        allowed = (seen[None, None, :] <= places[None, :, None]) & (seen[None, None, :] >= padding[:, None, None])
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=places.device)
+        # Not minus infinity: a padded place that may look nowhere would give NaN.
+        return mask.masked_fill(~allowed, torch.finfo(self.dtype).min)[:, None]
+
+
+class _GPT2(Network):
+    def __init__(self, model: GPT2LMHeadModel, *, bf16: bool) -> None:
+        trunk, config = model.transformer, model.config
+        self.dtype = torch.bfloat16 if bf16 else trunk.wte.weight.dtype
+        self.device = trunk.wte.weight.device
+        self.heads = self.key_heads = config.n_head
+        self.head_width, self.context = config.n_embd // config.n_head, config.n_positions
+        self._epsilon, self._activation = config.layer_norm_epsilon, _ACTIVATIONS[config.activation_function]
+        self._tokens, self._positions = trunk.wte.weight, trunk.wpe.weight
+        self._last_norm = trunk.ln_f
+        self._head = model.lm_head.weight.to(self.dtype).t()
+        self._blocks = [_GPT2Block(block, self.dtype) for block in trunk.h]
+        self.layers = len(self._blocks)
+
+    def forward(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
+        positions, mask = self._places(ids, padding, cache)
+        hidden = self._tokens[ids] + self._positions[positions]  # (batch, time, width)
+        for index, block in enumerate(self._blocks):
+            mixed = _conv1d(self._norm(block.norm_1, hidden), block.attend)
+            batch, time, _ = mixed.shape
+            query, key, value = mixed.view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
+            hidden = hidden + _conv1d(self._attend(query, key, value, mask, cache, index), block.project)
+            widened = self._activation(_conv1d(self._norm(block.norm_2, hidden), block.widen))
+            hidden = hidden + _conv1d(widened, block.narrow)
+        cache.length += ids.shape[1]
+        return (self._norm(self._last_norm, hidden[:, -1]) @ self._head).float()
+
+    def _norm(self, layer: torch.nn.LayerNorm, hidden: Tensor) -> Tensor:
+        return F.layer_norm(hidden, layer.normalized_shape, layer.weight, layer.bias, self._epsilon).to(self.dtype)
+
+
+class _GPT2Block:
+    """One layer's weights: (weight, bias) of its four linear maps in the wanted type, and its two norms."""
+
+    def __init__(self, block: Any, dtype: torch.dtype) -> None:
+        def cast(layer: Any) -> tuple[Tensor, Tensor]:
+            return layer.weight.to(dtype), layer.bias.to(dtype)
+
+        self.attend, self.project = cast(block.attn.c_attn), cast(block.attn.c_proj)
+        self.widen, self.narrow = cast(block.mlp.c_fc), cast(block.mlp.c_proj)
+        self.norm_1, self.norm_2 = block.ln_1, block.ln_2
+
+
+def _conv1d(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
+    """GPT-2's Conv1D: (batch, time, in) to (batch, time, out)."""
+    weight, bias = layer
+    return torch.addmm(bias, x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], -1)
+
+
+def is_plain_gpt2(model: Any) -> bool:
+    """Whether this is GPT-2 as it was published, with nothing wrapped around its layers."""
+    if not isinstance(model, GPT2LMHeadModel):
+        return False
+    config = model.config
+    return (
+        not config.add_cross_attention
+        and not config.scale_attn_by_inverse_layer_idx
+        and config.scale_attn_weights
+        and config.activation_function in _ACTIVATIONS
+        and all(type(block.attn.c_attn) is Conv1D for block in model.transformer.h)
+    )
+
+
+class _Llama(Network):
+    """Llama (Touvron et al. 2023) and Qwen2, which adds biases to queries, keys and values."""
+
+    def __init__(self, model: LlamaForCausalLM | Qwen2ForCausalLM, *, bf16: bool) -> None:
+        trunk, config = model.model, model.config
+        self.dtype = torch.bfloat16 if bf16 else trunk.embed_tokens.weight.dtype
+        self.device = trunk.embed_tokens.weight.device
+        self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_width = _head_width(config)
+        self.context = config.max_position_embeddings
+        self._activation = _ACTIVATIONS[config.hidden_act]
+        self._tokens, self._rotation = trunk.embed_tokens.weight, trunk.rotary_emb
+        self._last_norm = trunk.norm
+        self._head = model.lm_head.weight.to(self.dtype)
+        self._blocks = [_LlamaBlock(block, self.dtype) for block in trunk.layers]
+        self.layers = len(self._blocks)
+
+    def forward(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
+        positions, mask = self._places(ids, padding, cache)
+        hidden = self._tokens[ids]  # (batch, time, width)
+        cosine, sine = (x[:, None] for x in self._rotation(hidden, positions))  # (batch, 1, time, head width)
+        for index, block in enumerate(self._blocks):
+            normed = self._norm(block.norm_1, hidden)
+            query, key, value = (
+                _linear(normed, layer).unflatten(-1, (-1, self.head_width)).transpose(1, 2) for layer in block.attend
+            )
+            query, key = (_rotated(x, cosine, sine).to(self.dtype) for x in (query, key))
+            hidden = hidden + _linear(self._attend(query, key, value, mask, cache, index), block.project)
+            normed = self._norm(block.norm_2, hidden)
+            gated = self._activation(_linear(normed, block.gate)) * _linear(normed, block.widen)
+            hidden = hidden + _linear(gated, block.narrow)
+        cache.length += ids.shape[1]
+        return (self._norm(self._last_norm, hidden[:, -1]) @ self._head.t()).float()
+
+    def _norm(self, layer: Any, hidden: Tensor) -> Tensor:
+        """Root mean square normalisation (Zhang and Sennrich 2019), in float32."""
+        wide = hidden.float()
+        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + layer.variance_epsilon)
+        return (layer.weight * (wide * scale).to(hidden.dtype)).to(self.dtype)
+
+
+class _LlamaBlock:
+    """One layer's weights: (weight, bias or None) of its linear maps in the wanted type, and its two norms."""
+
+    def __init__(self, block: Any, dtype: torch.dtype) -> None:
+        def cast(layer: torch.nn.Linear) -> tuple[Tensor, Tensor | None]:
+            return layer.weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
+
+        attention, mlp = block.self_attn, block.mlp
+        self.attend = [cast(layer) for layer in (attention.q_proj, attention.k_proj, attention.v_proj)]
+        self.project = cast(attention.o_proj)
+        self.gate, self.widen, self.narrow = (cast(layer) for layer in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+        self.norm_1, self.norm_2 = block.input_layernorm, block.post_attention_layernorm
+
+
+def _linear(x: Tensor, layer: tuple[Tensor, Tensor | None]) -> Tensor:
+    return F.linear(x, *layer)
+
+
+def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary positions (Su et al. 2021): the halves of each head's width are the two coordinates."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat((-second, first), dim=-1) * sine
+
+
+def _head_width(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _is_plain_llama(model: LlamaForCausalLM | Qwen2ForCausalLM) -> bool:
+    """Every layer sees all that came before, and no linear map is wrapped or quantised."""
+    config = model.config
+    linear = torch.nn.Linear
+    return (
+        config.hidden_act in _ACTIVATIONS
+        and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
+        and all(
+            type(layer) is linear
+            for block in model.model.layers
+            for part in (block.self_attn, block.mlp)
+            for name, layer in part.named_children()
+            if name.endswith("_proj")
+        )
+    )
