@@ -173,6 +173,7 @@ def test_a_model_of_another_architecture_goes_through_generate(micro_tokenizer, 
     assert ours == [_library_greedy(model, ids, 6, end, pad) for ids in prompts[:4]]
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft asks for it
 def test_models_whose_layers_see_a_window_or_are_wrapped_are_left_to_generate(micro_tokenizer, micro_model) -> None:
     sliding = Qwen2Config(
         **SMALL, num_attention_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1,
