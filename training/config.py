@@ -189,9 +189,19 @@ class EvaluationSettings:
     splits: tuple[str, ...] = setting(("iid", "para"))
     prompts: int = setting(300, low=1, high=100_000)
     """Prompts a split."""
+    samples: int = setting(1, low=1, high=1000)
+    """Answers a prompt. With several (drawn, so the temperature must be above 0) pass@k is told for k up to that."""
+    verify: bool = True
+    """Whether the verifier is asked; tests are run in any case."""
     decoding: DecodingSettings = DecodingSettings(temperature=0.0)
     bootstrap: int = setting(1000, low=100, high=100_000)
     seed: int = setting(0, low=0, high=2**31 - 1)
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong between fields that are each in range."""
+        if self.samples > 1 and self.decoding.temperature == 0:
+            return {"samples": "must be 1 at temperature 0, where all answers to a prompt are the same"}
+        return {}
 
 
 @dataclass(frozen=True)

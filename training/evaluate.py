@@ -21,7 +21,8 @@ from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
 from training.sequences import completion_divergences
-from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, share
+from training.similarity import bleu, same_program
+from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, pass_at, share
 from verification import Contract, Outcome, verify
 from verification.sandbox import Job, Pool
 
@@ -51,7 +52,7 @@ class Row:
     full: bool
     syntax: bool
     outcome: str
-    """The worst verdict on the properties that the task declares."""
+    """The worst verdict on the properties that the task declares; empty where the verifier was not asked."""
     verdicts: Mapping[str, str]
     """Outcome by property."""
     tokens: int
@@ -59,6 +60,12 @@ class Row:
     kl: float | None = None
     """KL(model || reference) along the answer, in nats, summed over its tokens."""
     rewards: Mapping[str, float] = field(default_factory=dict)
+    sample: int = 0
+    """Which of several answers to the same prompt."""
+    exact: bool = False
+    """Whether it is one of the known solutions, up to layout."""
+    bleu: float = 0.0
+    """Against all known solutions, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,8 @@ def evaluate(
     rewards: Mapping[str, RewardFunction] | None = None,
 ) -> Evaluation:
     """Answer the first ``settings.prompts`` tasks of each chosen split, test and verify the answers."""
-    chosen = [task for split in settings.splits for task in _of_split(tasks, split)[: settings.prompts]]
+    asked = [task for split in settings.splits for task in _of_split(tasks, split)[: settings.prompts]]
+    chosen = [task for task in asked for _ in range(settings.samples)]
     if not chosen:
         raise EvaluationError(f"no tasks in {', '.join(settings.splits)}: draw some first")
     model, tokenizer = load(model_path)
@@ -108,42 +116,70 @@ def evaluate(
     steps = _Steps(watcher, 3 * len(chosen))
     prompts = [format_prompt(tokenizer, task.text, task.signature) for task in chosen]
     answers = decoder.complete(prompts, settings.decoding, on_batch=lambda done, _: steps.reach(done))
-    rows = judge(chosen, answers, on_step=lambda done: steps.reach(len(chosen) + done))
+    rows = judge(chosen, answers, verifying=settings.verify, on_step=lambda done: steps.reach(len(chosen) + done))
     divergences = _divergences(model, tokenizer, chosen, answers, reference)
     scores = _scores(prompts, answers, chosen, rewards or {})
     found = zip(rows, divergences, scores, strict=True)
-    rows = [replace(row, kl=divergence, rewards=score) for row, divergence, score in found]
+    rows = [
+        replace(row, kl=divergence, rewards=score, sample=number % settings.samples)
+        for number, (row, divergence, score) in enumerate(found)
+    ]
     return Evaluation(str(model_path), to_json(settings), tuple(rows))
 
 
 def judge(
-    tasks: Sequence[Task], answers: Sequence[Completion], *, on_step: Callable[[int], None] = lambda done: None
+    tasks: Sequence[Task],
+    answers: Sequence[Completion],
+    *,
+    verifying: bool = True,
+    on_step: Callable[[int], None] = lambda done: None,
 ) -> list[Row]:
     """Test and verify one answer a task; ``on_step`` counts both passes together."""
     tested = _run_tests(tasks, answers, on_step)
-    verdicts = _verify(tasks, answers, lambda done: on_step(len(tasks) + done))
+    if verifying:
+        verdicts = _verify(tasks, answers, lambda done: on_step(len(tasks) + done))
+    else:
+        verdicts = [{} for _ in tasks]
+        on_step(2 * len(tasks))
     found = zip(tasks, answers, tested, verdicts, strict=True)
     return [_row(*one) for one in found]
 
 
-def summarise(evaluation: Evaluation, *, bootstrap: int = 1000, seed: int = 0) -> dict[str, dict[str, Estimate]]:
-    """Each metric's mean and 95% interval, by split."""
-    summary: dict[str, dict[str, Estimate]] = {}
-    for split in dict.fromkeys(row.split for row in evaluation.rows):
-        rows = [row for row in evaluation.rows if row.split == split]
-        summary[split] = {}
-        for metric in _metrics(rows):
-            found = [(value, row.key) for row in rows if (value := _value(row, metric)) is not None]
-            if found:
-                values, keys = zip(*found, strict=True)
-                summary[split][metric] = _estimate(metric, values, keys, bootstrap, seed)
+def summarise(
+    evaluation: Evaluation, *, by: str = "", bootstrap: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Estimate]]:
+    """Each metric's mean and 95% interval, by split; or by split and ``by``, which is ``language`` or ``family``.
+
+    With several answers a prompt there is ``full@k`` as well, for k the powers of two.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in evaluation.rows:
+        groups.setdefault(f"{row.split} {getattr(row, by)}" if by else row.split, []).append(row)
+    return {name: _summary(rows, bootstrap, seed) for name, rows in groups.items()}
+
+
+def _summary(rows: Sequence[Row], bootstrap: int, seed: int) -> dict[str, Estimate]:
+    summary: dict[str, Estimate] = {}
+    for metric in _metrics(rows):
+        found = [(value, row.key) for row in rows if (value := _value(row, metric)) is not None]
+        if found:
+            values, keys = zip(*found, strict=True)
+            summary[metric] = _estimate(metric, values, keys, bootstrap, seed)
+    passed: dict[str, list[bool]] = {}
+    for row in rows:
+        passed.setdefault(row.key, []).append(row.full)
+    samples, k = min(map(len, passed.values())), 2
+    while k <= samples:
+        chances = [pass_at(sum(each), len(each), k) for each in passed.values()]
+        summary[f"full@{k}"] = bootstrap_mean(chances, list(passed), resamples=bootstrap, seed=seed)
+        k *= 2
     return summary
 
 
 def compare(first: Evaluation, second: Evaluation, *, metric: str = "full") -> dict[str, Comparison]:
-    """The second model against the first on the prompts that both answered, by split."""
-    ours = {(row.split, row.key): row for row in first.rows}
-    pairs = [(ours[row.split, row.key], row) for row in second.rows if (row.split, row.key) in ours]
+    """The second model against the first on the prompts that both answered, by split; each prompt's first answer."""
+    ours = {(row.split, row.key): row for row in first.rows if row.sample == 0}
+    pairs = [(ours[row.split, row.key], row) for row in second.rows if row.sample == 0 and (row.split, row.key) in ours]
     if not pairs:
         raise EvaluationError("the two evaluations share no prompt: evaluate both on the same tasks")
     return {
@@ -152,31 +188,44 @@ def compare(first: Evaluation, second: Evaluation, *, metric: str = "full") -> d
     }
 
 
-def table(evaluations: Mapping[str, Evaluation], *, bootstrap: int = 1000, seed: int = 0) -> str:
-    """A table in plain text: a row a split and metric, a column a model, each with its interval."""
-    summaries = {name: summarise(value, bootstrap=bootstrap, seed=seed) for name, value in evaluations.items()}
+def table(
+    evaluations: Mapping[str, Evaluation],
+    *,
+    by: str = "",
+    metrics: Sequence[str] = (),
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> str:
+    """A table in plain text: a row a split (and language or family) and metric, a column a model, with intervals."""
+    summaries = {name: summarise(value, by=by, bootstrap=bootstrap, seed=seed) for name, value in evaluations.items()}
     splits = dict.fromkeys(split for summary in summaries.values() for split in summary)
     lines = [("split", "metric", *summaries)]
     for split in splits:
-        metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.get(split, {}))
-        for metric in metrics:
+        known = dict.fromkeys(metric for summary in summaries.values() for metric in summary.get(split, {}))
+        for metric in (metric for metric in known if metric in metrics or not metrics):
             cells = (_cell(summary.get(split, {}).get(metric), metric) for summary in summaries.values())
-            lines.append((split, _LABELS.get(metric, metric), *cells))
+            lines.append((split, _label(metric), *cells))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-_SHARES = ("full", "public", "syntax", "finished", *(str(outcome) for outcome in _OUTCOMES))
+_SHARES = ("full", "public", "syntax", "finished", "exact", *(str(outcome) for outcome in _OUTCOMES))
 _LABELS = {
     "full": "full pass@1",
     "public": "public pass@1",
     "syntax": "valid syntax",
+    "exact": "a known solution",
+    "bleu": "BLEU",
     "vacuous": "nothing to prove",
     "tokens": "length (tokens)",
     "kl": "KL (nats)",
 }
+
+
+def _label(metric: str) -> str:
+    return f"full pass@{metric.removeprefix('full@')}" if metric.startswith("full@") else _LABELS.get(metric, metric)
 
 
 class _Steps:
@@ -262,6 +311,7 @@ def _row(
     passed: tuple[bool, bool],
     verdicts: Mapping[str, Outcome],
 ) -> Row:
+    references = [solution.code for solution in task.solutions]
     return Row(
         key=task.key,
         family=task.family,
@@ -273,10 +323,12 @@ def _row(
         public=passed[0],
         full=passed[1],
         syntax=is_valid(answer.text),
-        outcome=str(verdicts[""]),
+        outcome=str(verdicts.get("", "")),
         verdicts={slug: str(outcome) for slug, outcome in verdicts.items() if slug},
         tokens=len(answer.token_ids),
         finished=answer.finished,
+        exact=same_program(answer.text, references),
+        bleu=bleu(answer.text, references),
     )
 
 
@@ -290,13 +342,13 @@ def is_valid(code: str) -> bool:
 
 def _metrics(rows: Sequence[Row]) -> Iterator[str]:
     yield from _SHARES
-    yield from ("tokens", "kl")
+    yield from ("tokens", "bleu", "kl")
     yield from dict.fromkeys(f"reward {name}" for row in rows for name in row.rewards)
 
 
 def _value(row: Row, metric: str) -> float | None:
     if metric in tuple(map(str, _OUTCOMES)):
-        return float(row.outcome == metric)
+        return float(row.outcome == metric) if row.outcome else None
     if metric.startswith("reward "):
         return row.rewards.get(metric.removeprefix("reward "))
     value = getattr(row, metric)
@@ -323,6 +375,6 @@ def _compare(pairs: Sequence[tuple[Row, Row]], metric: str) -> Comparison:
 def _cell(estimate: Estimate | None, metric: str) -> str:
     if estimate is None:
         return "-"
-    if metric in _SHARES:
+    if metric in _SHARES or metric.startswith("full@"):
         return f"{100 * estimate.mean:.1f}% [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
     return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -43,6 +43,14 @@ def bootstrap_mean(values: Sequence[float], clusters: Sequence[str], *, resample
     return Estimate(float(sums.sum() / counts.sum()), float(low), float(high), len(names))
 
 
+def pass_at(successes: int, samples: int, k: int) -> float:
+    """The chance that at least one of ``k`` samples passes, without bias, from ``samples`` of which so many passed
+    (Chen et al. 2021, equation 1)."""
+    if not 0 < k <= samples or not 0 <= successes <= samples:
+        raise ValueError(f"pass@{k} of {successes} successes in {samples} samples does not exist")
+    return 1.0 - math.comb(samples - successes, k) / math.comb(samples, k)
+
+
 def share(successes: int, prompts: int) -> Estimate:
     """A proportion with its score interval (Wilson 1927), which is honest at 0 and at 1, where a bootstrap's has no
     width."""

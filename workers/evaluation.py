@@ -28,6 +28,9 @@ from training.rewards import Ordered
 from verification.sandbox import Result
 
 COMPARED = ("full", "public", "refuted", "proved")
+TESTED = ("full", "public")
+"""What the tests alone tell; by language and by family no more than this is shown."""
+
 SHOWN_PAIRS = 24
 
 
@@ -130,8 +133,10 @@ class _Part:
 def _result(
     models: Mapping[str, Path], found: Mapping[str, Evaluation], settings: EvaluationSettings
 ) -> dict[str, Any]:
-    chances = {"bootstrap": settings.bootstrap, "seed": settings.seed}
-    summaries = {name: summarise(evaluation, **chances) for name, evaluation in found.items()}
+    summaries = {
+        name: summarise(evaluation, bootstrap=settings.bootstrap, seed=settings.seed)
+        for name, evaluation in found.items()
+    }
     result: dict[str, Any] = {
         "models": {name: {"path": str(path)} for name, path in models.items()},
         "summary": {
@@ -142,16 +147,35 @@ def _result(
             }
             for split in settings.splits
         },
+        **{f"by_{by}": _grouped(found, by, settings) for by in ("language", "family")},
         "pairs": _pairs(found),
     }
     if len(found) == 2:
         first, second = found.values()
-        comparisons = {metric: compare(first, second, metric=metric) for metric in COMPARED}
+        metrics = COMPARED if settings.verify else [metric for metric in COMPARED if metric in TESTED]
+        comparisons = {metric: compare(first, second, metric=metric) for metric in metrics}
         result["comparison"] = {
             split: {metric: _plain(by_split[split]) for metric, by_split in comparisons.items()}
             for split in settings.splits
         }
     return result
+
+
+def _grouped(found: Mapping[str, Evaluation], by: str, settings: EvaluationSettings) -> dict[str, Any]:
+    """Figures by ``split language`` or ``split family``, then by model."""
+    summaries = {
+        name: summarise(evaluation, by=by, bootstrap=settings.bootstrap, seed=settings.seed)
+        for name, evaluation in found.items()
+    }
+    groups = dict.fromkeys(group for summary in summaries.values() for group in summary)
+    return {
+        group: {
+            name: {metric: estimate.to_json() for metric, estimate in summary[group].items() if metric in TESTED}
+            for name, summary in summaries.items()
+            if group in summary
+        }
+        for group in groups
+    }
 
 
 def _plain(comparison: Comparison) -> dict[str, Any]:
@@ -165,7 +189,9 @@ def _plain(comparison: Comparison) -> dict[str, Any]:
 
 def _pairs(found: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     """Answers of all models to the same prompts; those on which the models differ come first."""
-    by_key = [{(row.split, row.key): row for row in evaluation.rows} for evaluation in found.values()]
+    by_key = [
+        {(row.split, row.key): row for row in evaluation.rows if row.sample == 0} for evaluation in found.values()
+    ]
     rows = [[answers[key] for answers in by_key] for key in by_key[0]]
     rows.sort(key=lambda answers: (answers[0].full, answers[0].outcome) == (answers[-1].full, answers[-1].outcome))
     return [

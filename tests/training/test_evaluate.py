@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from training.progress import Progress, Silent, Stopped
 from training.prompting import encode_completion, encode_prompt
 from training.rollout import Completion
 from training.sequences import completion_divergences
-from training.statistics import bootstrap_mean, mcnemar
+from training.statistics import bootstrap_mean, mcnemar, pass_at
 
 
 def _answer(code: str) -> Completion:
@@ -145,6 +146,69 @@ def test_shares_and_their_intervals_are_summarised_by_split() -> None:
     assert 0.95 < summary["public"].low < 0.97  # a hundred of a hundred are no certainty
     assert (summary["proved"].mean, summary["refuted"].mean, summary["tokens"].mean) == (1.0, 0.0, 9.0)
     assert "kl" not in summary
+
+
+def test_several_answers_a_prompt_give_pass_at_k() -> None:
+    def prompt(key: str, *passes: bool) -> list[Row]:
+        (base,) = _rows([True]).rows
+        return [replace(base, key=key, full=passed, sample=number) for number, passed in enumerate(passes)]
+
+    rows = prompt("a", True, False, False, False) + prompt("b", False, False, False, False)
+    summary = summarise(Evaluation("m", {}, tuple(rows)))["iid"]
+
+    assert summary["full"].mean == pytest.approx(1 / 8)
+    assert summary["full@2"].mean == pytest.approx((1 / 2 + 0) / 2)
+    assert summary["full@4"].mean == pytest.approx((1 + 0) / 2)
+    assert summary["full@4"].prompts == 2
+    assert "full@8" not in summary
+
+
+@pytest.mark.parametrize("samples", [1, 3, 5])
+def test_pass_at_k_is_the_share_of_subsets_that_hold_a_success(samples: int) -> None:
+    for successes in range(samples + 1):
+        for k in range(1, samples + 1):
+            subsets = list(itertools.combinations([True] * successes + [False] * (samples - successes), k))
+            assert pass_at(successes, samples, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+    with pytest.raises(ValueError, match="does not exist"):
+        pass_at(1, samples, samples + 1)
+
+
+def test_several_samples_need_a_temperature() -> None:
+    assert "samples" in EvaluationSettings(samples=2).problems()
+    assert EvaluationSettings(samples=2, decoding=DecodingSettings(temperature=0.7)).problems() == {}
+
+
+def test_samples_differ_and_the_verifier_is_left_out_when_told(
+    micro_model: Path, splits: dict[str, list[Task]]
+) -> None:
+    settings = EvaluationSettings(
+        splits=("iid",), prompts=2, samples=3, verify=False, decoding=DecodingSettings(max_new_tokens=8)
+    )
+
+    found = evaluate(micro_model, splits, settings=settings, watcher=Silent())
+
+    assert [(row.key, row.sample) for row in found.rows] == [
+        (task.key, sample) for task in splits["iid"][:2] for sample in range(3)
+    ]
+    assert len({row.code for row in found.rows}) > 2
+    assert {row.outcome for row in found.rows} == {""}
+    summary = summarise(found)["iid"]
+    assert "refuted" not in summary
+    assert "full@2" in summary
+
+
+def test_figures_are_told_by_language_and_by_family_as_well() -> None:
+    rows = [
+        replace(row, language=language, full=language == "en")
+        for row, language in zip(_rows([True] * 4).rows, ("en", "es", "en", "es"), strict=True)
+    ]
+    evaluation = Evaluation("m", {}, tuple(rows))
+
+    by_language = summarise(evaluation, by="language")
+    assert {name: summary["full"].mean for name, summary in by_language.items()} == {"iid en": 1.0, "iid es": 0.0}
+    assert list(summarise(evaluation, by="family")) == ["iid f"]
+    text = table({"m": evaluation}, by="language", metrics=("full",))
+    assert [line.split()[:2] for line in text.splitlines()[1:]] == [["iid", "en"], ["iid", "es"]]
 
 
 def test_rows_of_one_prompt_stay_together_in_the_bootstrap() -> None:

@@ -21,10 +21,12 @@ METRICS: dict[str, str | Promise] = {
     "proved": gettext_lazy("Proved"),
     "vacuous": gettext_lazy("Nothing to prove"),
     "finished": gettext_lazy("Ended by itself"),
+    "exact": gettext_lazy("Is a known solution"),
+    "bleu": gettext_lazy("BLEU against the known solutions"),
     "tokens": gettext_lazy("Length in tokens"),
     "kl": gettext_lazy("KL from the base model, in nats"),
 }
-SHARES = {"full", "public", "syntax", "refuted", "unsupported", "unknown", "bounded", "proved", "vacuous", "finished"}
+SHARES = frozenset(METRICS) - {"tokens", "kl", "bleu"}
 FIGURES: dict[str, str | Promise] = {
     "samples": gettext_lazy("Programs"),
     "comparisons": gettext_lazy("Comparisons"),
@@ -101,12 +103,16 @@ def _exact_test(difference: Mapping[str, Any] | None) -> str:
 def _estimate(estimate: Mapping[str, Any] | None, metric: str, *, signed: bool = False) -> Cell:
     if estimate is None:
         return Cell("—")
-    scale, digits, unit = (100, ".1f", " pp" if signed else " %") if metric in SHARES else (1, ".4g", "")
+    scale, digits, unit = (100, ".1f", " pp" if signed else " %") if _is_share(metric) else (1, ".4g", "")
     figures = (scale * estimate[name] for name in ("mean", "low", "high"))
     value, low, high = (
         f"{figure:{'+' if signed else ''}{digits}}".replace("-", "\N{MINUS SIGN}") for figure in figures
     )
     return Cell(value + unit, f"{low} … {high}")
+
+
+def _is_share(metric: str) -> bool:
+    return metric in SHARES or metric.startswith("full@")
 
 
 def _model_name(name: str, result: Mapping[str, Any]) -> str:
@@ -116,6 +122,8 @@ def _model_name(name: str, result: Mapping[str, Any]) -> str:
 def _label(metric: str) -> str:
     if metric.startswith("reward "):
         return _("Reward: %(part)s") % {"part": metric.removeprefix("reward ")}
+    if metric.startswith("full@"):
+        return _("Passes all tests, best of %(k)s") % {"k": metric.removeprefix("full@")}
     return str(METRICS.get(metric, metric))
 
 

@@ -82,6 +82,8 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "held_out": (gettext_lazy("Held-out share"), gettext_lazy("Share of the prompts kept for the accuracy.")),
     "count": (gettext_lazy("Programs per prompt"), ""),
     "prompts": (gettext_lazy("Prompts"), gettext_lazy("How many are used (for an evaluation: of each split).")),
+    "samples": (gettext_lazy("Answers per prompt"), gettext_lazy("More than one needs a temperature above 0.")),
+    "verify": (gettext_lazy("Ask the verifier"), gettext_lazy("Tests are run in any case.")),
     "split": (gettext_lazy("Split"), ""),
     "splits": (gettext_lazy("Splits"), gettext_lazy("Separated by commas.")),
     "settings": (gettext_lazy("Decoding"), ""),
@@ -126,6 +128,10 @@ def range_text(limits: Mapping[str, Any]) -> str:
 _SENTENCES: tuple[tuple[re.Pattern[str], str | Promise], ...] = tuple(
     (re.compile(pattern, re.DOTALL), sentence)
     for pattern, sentence in (
+        (
+            r"must be 1 at temperature 0, where all answers to a prompt are the same",
+            gettext_lazy("must be 1 at temperature 0, where all answers to a prompt are the same"),
+        ),
         (r"must be a number, not '(?P<value>.*)'", gettext_lazy("must be a number, not “%(value)s”")),
         (r"must be a whole number, not '?(?P<value>.*?)'?", gettext_lazy("must be a whole number, not “%(value)s”")),
         (r"must be a finite number", gettext_lazy("must be a finite number")),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from workers.problems import Problem
 
 if TYPE_CHECKING:
     from training.curriculum import Task
+    from training.evaluate import Evaluation
     from training.progress import Progress, Watcher
     from workers.progress import Stage
 
@@ -164,12 +166,12 @@ def _generate(chosen: argparse.Namespace) -> int:
         completions = Decoder(model, tokenizer, bf16=bf16_pays()).complete(
             prompts, settings, lambda done, total: watcher.step(Progress("generate", done, total))
         )
-    partial = chosen.out.with_name(f".{chosen.out.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
+    unfinished = chosen.out.with_name(f".{chosen.out.name}.partial")
+    with unfinished.open("w", encoding="utf-8") as file:
         for task, completion in zip(tasks, completions, strict=True):
             row = {"id": task.key, "entry": task.entry, "code": completion.text, "finished": completion.finished}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    partial.rename(chosen.out)
+    unfinished.rename(chosen.out)
     return _say(chosen, completions=len(completions), file=str(chosen.out))
 
 
@@ -178,7 +180,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--model", type=Path, required=True, metavar="FOLDER")
     evaluate.add_argument("--against", type=Path, default=None, metavar="FOLDER", help="compare with this model")
     evaluate.add_argument("--tasks", type=Path, required=True, metavar="FOLDER", help="from aval data tasks")
-    evaluate.add_argument("--json", action="store_true", help="print the result as JSON")
+    evaluate.add_argument("--json", action="store_true", help="print the result as JSON, not as tables")
     add_settings(evaluate, EvaluationSettings)
     evaluate.set_defaults(run=_evaluate)
 
@@ -190,9 +192,24 @@ def _evaluate(chosen: argparse.Namespace) -> int:
 
     models = {"model": chosen.model} | ({"against": chosen.against} if chosen.against else {})
     with _shown("evaluate") as watcher:
-        result, _ = compared(models, tasks, settings=settings, watcher=watcher)
-    print(json.dumps(result, indent=None if chosen.json else 2))
+        result, found = compared(models, tasks, settings=settings, watcher=watcher)
+    print(json.dumps(result) if chosen.json else _tables(found, result, settings))
     return 0
+
+
+def _tables(found: Mapping[str, Evaluation], result: Mapping[str, Any], settings: EvaluationSettings) -> str:
+    """All figures by split, the tests' by language and family, and what two models differ in."""
+    from training.evaluate import table
+
+    shown = partial(table, found, bootstrap=settings.bootstrap, seed=settings.seed)
+    parts = [shown(), *(shown(by=by, metrics=("full", "public")) for by in ("language", "family"))]
+    for split, metrics in result.get("comparison", {}).items():
+        one = metrics["full"]
+        parts.append(
+            f"{split}: {one['only_first']} prompts only the first solves, {one['only_second']} only the second; "
+            f"exact McNemar p = {one['p_value']:.2g}"
+        )
+    return "\n\n".join(parts)
 
 
 @contextmanager
