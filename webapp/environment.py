@@ -26,6 +26,11 @@ def secret(name: str, default: str | None = None) -> str:
     return default
 
 
+IDLE_SECONDS = 20
+"""After so long the database ends a transaction in which nothing happens: a process that was stopped in the middle of one
+(a suspended machine) would otherwise keep its locks, and nobody could take over what it leased."""
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings for a postgresql:// URL; a socket folder may be given as ?host=/folder."""
     parts = urlsplit(url)
@@ -34,6 +39,7 @@ def database(url: str) -> dict[str, Any]:
     options = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "")
     port = options.pop("port", None) or (str(parts.port) if parts.port else "")
+    options.setdefault("options", f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from tests.workers.rows import queued_run
 from webapp.catalog.models import ModelVersion
+from webapp.environment import IDLE_SECONDS, database
 from webapp.runs.models import Run
 from workers import leases
 from workers.leases import FencedOut, Lease
@@ -222,3 +223,16 @@ def test_a_run_that_breaks_off_after_its_cancellation_is_cancelled() -> None:
     leases.release(lease, reason="killed")
     run.refresh_from_db()
     assert run.state == "cancelled"
+
+
+def test_the_database_ends_a_transaction_whose_process_stands_still() -> None:
+    """Else a worker that is stopped in the middle of one would keep its locks, and its run could not be taken over."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == (f"{IDLE_SECONDS}s",)
+
+
+def test_a_database_url_may_set_options_of_its_own() -> None:
+    given = database("postgresql://one@here/aval?options=-c%20statement_timeout%3D5s&sslmode=require")
+
+    assert given["OPTIONS"] == {"options": "-c statement_timeout=5s", "sslmode": "require"}
