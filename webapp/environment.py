@@ -27,8 +27,8 @@ def secret(name: str, default: str | None = None) -> str:
 
 
 IDLE_SECONDS = 20
-"""After so long the database ends a transaction in which nothing happens: a process that was stopped in the middle of one
-(a suspended machine) would otherwise keep its locks, and nobody could take over what it leased."""
+"""After so long the database ends a transaction in which nothing happens: a process that was stopped in the middle of
+one (a suspended machine) would otherwise keep its locks, and nobody could take over what it leased."""
 
 
 def database(url: str) -> dict[str, Any]:

@@ -225,6 +225,7 @@ def test_a_run_that_breaks_off_after_its_cancellation_is_cancelled() -> None:
     assert run.state == "cancelled"
 
 
+@pytest.mark.django_db
 def test_the_database_ends_a_transaction_whose_process_stands_still() -> None:
     """Else a worker that is stopped in the middle of one would keep its locks, and its run could not be taken over."""
     with connection.cursor() as cursor:
