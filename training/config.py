@@ -44,6 +44,11 @@ class TaskSettings:
     With a few, a model learns within seconds what it must otherwise learn to copy."""
     constants: int = setting(0, low=0, high=10_000)
     """The same for the numbers and words of a description."""
+    wordings: int = setting(0, low=0, high=100)
+    """Of how many wordings each family and language is described in training; 0 means all that are not held out."""
+    invented: float = setting(0.5, low=0.0, high=1.0)
+    """Share of names and words that are made up, syllable by syllable, where ``names`` and ``constants`` don't limit
+    them: a model that never sees the same name twice has to learn to copy."""
     seed: int = setting(0, low=0, high=2**31 - 1)
 
 
@@ -245,7 +250,7 @@ CORE_FAMILIES: tuple[str, ...] = (
 SCALES: dict[str, Scale] = {
     "demo": Scale(
         # With half of the demonstrations unsafe, a small model's likeliest answer is nearly always the unsafe one.
-        tasks=TaskSettings(train=12_000, unsafe_share=0.4, families=CORE_FAMILIES),
+        tasks=TaskSettings(train=12_000, unsafe_share=0.4, families=CORE_FAMILIES, wordings=4, invented=0.0),
         model=ModelSettings(preset="aval-mini", vocab_size=2048),
         sft=SFTSettings(
             learning_rate=3e-3, batch_size=16, epochs=6.0, max_cpu_seconds=480.0, warmup_ratio=0.05, save_steps=200
@@ -267,6 +272,7 @@ SCALES: dict[str, Scale] = {
             families=("last-element", "mean", "largest", "length-or-default", "clamp", "parse-int"),
             names=1,
             constants=5,
+            wordings=4,
         ),
         model=ModelSettings(preset="aval-micro", vocab_size=400),
         sft=SFTSettings(

@@ -204,7 +204,7 @@ def drive():
             exec(program, names)
             if pre is not None:
                 try:
-                    if not eval(pre, dict(names), bound):
+                    if not eval(pre, {{**names, **bound}}):
                         return ["excluded", "", "", "", None, ""]
                 except Exception:
                     return ["excluded", "", "", "", None, ""]
@@ -213,8 +213,8 @@ def drive():
             finally:
                 sys.settrace(None)
             if post is not None:
-                try:
-                    holds = bool(eval(post, dict(names), dict(bound, result=result)))
+                try:  # the arguments as globals: a generator in it would not see locals
+                    holds = bool(eval(post, {{**names, **bound, "result": result}}))
                 except Exception:
                     holds = False
                 if not holds:

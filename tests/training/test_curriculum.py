@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import json
+import keyword
 import os
 import re
 import subprocess
@@ -29,7 +31,7 @@ from training.curriculum import (
 from training.curriculum.build import _new_task
 from training.curriculum.family import HELD_OUT_WORDINGS, fill
 from training.curriculum.selfcheck import self_check
-from training.curriculum.slots import is_unseen, part_of
+from training.curriculum.slots import LISTS, invent, is_unseen, part_of
 from verification.properties import CATALOGUE
 
 SETTINGS = TaskSettings(train=60, held_out=20, seed=3)
@@ -52,7 +54,7 @@ def test_the_same_seed_gives_the_same_tasks_in_another_process_with_other_hashes
 
 
 def test_the_tasks_of_a_seed_do_not_change_unnoticed() -> None:
-    assert _digest(SETTINGS)[:16] == "7d88674e142d84ad"
+    assert _digest(SETTINGS)[:16] == "baa5eba60fbfcd9b"
 
 
 def test_another_seed_gives_other_tasks() -> None:
@@ -80,7 +82,7 @@ def test_the_self_check_finds_a_wrong_reference_and_a_harmless_unsafe_variant(sp
 
 
 def test_splits_share_neither_a_task_nor_a_question(splits: dict[str, list[Task]]) -> None:
-    assert list(splits) == ["train", "iid", "para", "slots", "comp"]
+    assert list(splits) == ["train", "iid", "para", "slots", "comp", "cross"]
     assert_no_leaks(splits)
     copied = replace(splits["train"][0], split="iid")
     with pytest.raises(AssertionError, match="both in train and in iid"):
@@ -95,8 +97,11 @@ def test_held_out_wordings_slots_and_compositions_are_in_their_own_splits_alone(
     seen_texts = {task.text for task in splits["train"]}
     assert all(task.text not in seen_texts for task in splits["para"])
     assert {task.family for task in splits["comp"]} == {"pipeline"}
+    assert {task.family for task in splits["cross"]} == {"chain"}
     triples = {(name, _body(task)) for name in ("train", "comp") for task in splits[name] if task.family == "pipeline"}
     assert not {body for name, body in triples if name == "train"} & {body for name, body in triples if name == "comp"}
+    pairs = {(name, _body(task)) for name in ("train", "cross") for task in splits[name] if task.family == "chain"}
+    assert not {body for name, body in pairs if name == "train"} & {body for name, body in pairs if name == "cross"}
     nouns = {task.entry.split("_")[-1] for task in splits["train"]}
     assert not nouns & {task.entry.split("_")[-1] for task in splits["slots"]}
     assert all(is_unseen(task.entry.split("_")[-1]) for task in splits["slots"])
@@ -118,7 +123,7 @@ def test_a_family_has_wordings_pools_and_known_properties(family) -> None:
         assert len(part_of(pool, unseen=True)) >= 2
         assert len(part_of(pool, unseen=False)) >= 4
     slots = {name: name for name in (*family.names, *family.constants, *family.stages, "f")}
-    phrases = {"keeping": "k", "changing": "c", "reducing": "r"}
+    phrases = {"keeping": "k", "changing": "c", "reducing": "r", "doing": "d", "giving": "g"}
     for wording in family.english + family.spanish:
         assert all(f"${name}" in wording for name in family.names), wording
         assert "$" not in fill(wording, {**slots, **phrases})
@@ -190,6 +195,37 @@ def test_a_pool_that_is_used_up_says_so() -> None:
 
     with pytest.raises(CurriculumError, match=r"the family digit-sum has no new tasks left for iid"):
         _new_task(Random(0), FAMILIES["digit-sum"], "iid", SETTINGS, Everything())
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.5, 0.35, 0.65), (1.0, 1, 1)])
+def test_the_share_of_invented_names_is_a_setting(share: float, low: float, high: float) -> None:
+    splits = build(TaskSettings(train=200, held_out=100, families=("largest",), invented=share))
+    for name in ("train", "iid", "slots"):
+        arguments = [re.findall(r"\((\w+):", task.signature)[0] for task in splits[name]]
+        assert low <= sum(argument not in LISTS for argument in arguments) / len(arguments) <= high
+        assert all(is_unseen(argument) == (name == "slots") for argument in arguments)
+
+
+def test_invented_names_are_many_and_none_is_pythons_own() -> None:
+    rng = Random(1)
+    names = {invent(rng, unseen=False) for _ in range(20_000)}
+
+    assert len(names) > 15_000
+    assert not names & ({*keyword.kwlist, *dir(builtins)} | sys.stdlib_module_names)
+    assert all(name.isidentifier() and name == name.lower() for name in names)
+
+
+def test_the_number_of_wordings_in_training_is_a_setting() -> None:
+    def shapes(limit: int) -> set[str]:
+        tasks = build(TaskSettings(train=120, held_out=1, families=("gcd",), wordings=limit, invented=1.0))["train"]
+        names = [re.findall(r"(\w+): int", task.signature) for task in tasks]
+        return {
+            re.sub("|".join(rf"\b{name}\b" for name in each), "_", task.text)
+            for task, each in zip(tasks, names, strict=True)
+        }
+
+    assert len(shapes(3)) == 2 * 3
+    assert len(shapes(0)) == 2 * 8
 
 
 def test_with_few_names_and_constants_only_those_are_seen_but_unseen_values_stay_many() -> None:

@@ -62,3 +62,10 @@ def test_a_precondition_that_is_no_expression_is_refused(pre: str) -> None:
 def test_an_allowed_exception_must_exist() -> None:
     with pytest.raises(ValueError, match="is not a builtin exception"):
         Contract(allowed_exceptions=("NoSuchError",))
+
+
+def test_a_generator_in_a_postcondition_sees_the_arguments() -> None:
+    source = "def f(a: int, xs: list[int]) -> list[int]:\n    return sorted(x for x in xs if x <= a)\n"
+
+    assert one(source, "contract", post="all(x <= a for x in result)").outcome is not Outcome.REFUTED
+    assert one(source, "contract", post="all(x < a for x in result)").outcome is Outcome.REFUTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import z3
 
 from tests.verification.programs import REFUSALS, RUNTIME, UNREADABLE
 from verification import verify
@@ -41,6 +42,36 @@ def test_an_entry_that_is_missing_is_a_verdict() -> None:
     report = verify("def f() -> int:\n    return 1\n", entry="g")
     assert report.outcome is Outcome.UNSUPPORTED
     assert "no function named g" in report.verdicts[0].reason
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "def f(s: str) -> int:\n    n = 0\n    for c in reversed(s):\n        n += 1\n    return 1 // n\n",
+            Outcome.REFUTED,
+        ),
+        (
+            "def f(s: str) -> int:\n    for c in reversed(s):\n        return 1 // len(s)\n    return 0\n",
+            Outcome.PROVED,
+        ),
+        (
+            "def f(a: int) -> int:\n    n = 0\n    for i in reversed(range(a)):\n        n += 1 // (i + 1)\n    return n\n",
+            Outcome.BOUNDED,
+        ),
+    ],
+)
+def test_a_sequence_of_unknown_length_is_gone_through_in_reverse(source: str, expected: Outcome) -> None:
+    assert one(source, "zero-division").outcome is expected
+
+
+def test_a_mistake_of_the_encoding_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verification.symbolic.encoding.less", lambda a, b: bool(z3.Int("x") < 1))
+
+    verdict = one("def f(s: str) -> int:\n    for c in s:\n        return 1\n    return 0\n", "zero-division")
+
+    assert verdict.outcome is Outcome.UNSUPPORTED
+    assert "can't be put to the solver" in verdict.reason
 
 
 def test_the_last_function_is_the_entry_by_default() -> None:

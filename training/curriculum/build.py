@@ -5,6 +5,7 @@ iid    like train, other tasks
 para   unseen wordings
 slots  unseen names, numbers and words
 comp   unseen compositions of seen stages
+cross  unseen pairs of what different families do
 
 The same settings give the same tasks on every machine: all choices come from ``random.Random``
 seeded with text, and no choice depends on the order of a set.
@@ -28,7 +29,8 @@ from training.curriculum.family import Arguments, Family, Slots
 from training.curriculum.slots import draw, draw_entry
 from training.curriculum.task import Task
 
-SPLITS = ("train", "iid", "para", "slots", "comp")
+SPLITS = ("train", "iid", "para", "slots", "comp", "cross")
+_COMPOSED = ("comp", "cross")
 LANGUAGES = ("en", "es")
 PUBLIC_TESTS = 3
 _MORE_BASIC = 2
@@ -45,7 +47,7 @@ def build(settings: TaskSettings) -> dict[str, list[Task]]:
     taken: set[str] = set()
     splits: dict[str, list[Task]] = {}
     for split in SPLITS:
-        able = [family for family in families if split != "comp" or family.held_out]
+        able = [family for family in families if split not in _COMPOSED or _composes(family, split)]
         if able:
             count = settings.train if split == "train" else settings.held_out
             splits[split] = list(islice(_draws(able, split, settings, taken), count))
@@ -62,6 +64,10 @@ def assert_no_leaks(splits: Mapping[str, Sequence[Task]]) -> None:
                 if mark in owners:
                     raise AssertionError(f"task {task.key} ({task.text!r}) is both in {owners[mark]} and in {split}")
             owners["key", task.key] = owners["asks", task.text, task.signature] = split
+
+
+def _composes(family: Family, split: str) -> bool:
+    return family.held_out is not None and family.held_out_split == split
 
 
 def _chosen(slugs: Sequence[str]) -> list[Family]:
@@ -82,7 +88,8 @@ def _draws(families: Sequence[Family], split: str, settings: TaskSettings, taken
 def _new_task(rng: Random, family: Family, split: str, settings: TaskSettings, taken: set[str]) -> Task:
     for _ in range(_TRIES):
         language = rng.choice(LANGUAGES)
-        wording = rng.choice(family.wordings(language, held_out=split == "para"))
+        wordings = family.wordings(language, held_out=split == "para")
+        wording = rng.choice(wordings[: settings.wordings or None])
         slots = _draw_slots(rng, family, split, settings)
         text = family.describe(wording, slots, language)
         key = _digest([family.slug, language, wording, slots])
@@ -99,14 +106,16 @@ def _new_task(rng: Random, family: Family, split: str, settings: TaskSettings, t
 def _draw_slots(rng: Random, family: Family, split: str, settings: TaskSettings) -> dict[str, str]:
     unseen = split == "slots"
     names, constants = (0, 0) if unseen else (settings.names, settings.constants)
-    slots = draw(rng, family.names, unseen=unseen, limit=names)
-    slots |= draw(rng, family.constants, unseen=unseen, limit=constants, taken=slots.values())
-    slots["f"] = draw_entry(rng, unseen=unseen, limit=names)
+    invented = settings.invented
+    slots = draw(rng, family.names, unseen=unseen, limit=names, invented=invented)
+    taken = slots.values()
+    slots |= draw(rng, family.constants, unseen=unseen, limit=constants, taken=taken, invented=invented)
+    slots["f"] = draw_entry(rng, unseen=unseen, limit=names, invented=invented)
     if family.held_out is None:
         return slots
     while True:
         stages = {slot: rng.choice(pool) for slot, pool in family.stages.items()}
-        if family.held_out(stages) == (split == "comp"):
+        if family.held_out(stages) == (split == family.held_out_split):
             return {**slots, **stages}
 
 

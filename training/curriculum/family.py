@@ -76,7 +76,9 @@ class Family:
     snippets: Callable[[Slots], Slots] | None = None
     """More slots for the code."""
     held_out: Callable[[Slots], bool] | None = None
-    """Which stages make an unseen composition; such tasks appear in the ``comp`` split alone."""
+    """Which stages make an unseen composition; such tasks appear in ``held_out_split`` alone."""
+    held_out_split: str = "comp"
+    """``comp`` for the stages of one family, ``cross`` for pairs of what different families do."""
 
     def wordings(self, language: str, *, held_out: bool) -> tuple[str, ...]:
         found = {"en": self.english, "es": self.spanish}[language]

@@ -75,18 +75,53 @@ def draw(
     unseen: bool,
     limit: int = 0,
     taken: Iterable[str] = (),
+    invented: float = 0.0,
 ) -> dict[str, str]:
-    """One value a slot, of the first ``limit`` ones if given; slots that share a pool get different values."""
+    """One value a slot, of the first ``limit`` ones if given; slots that share a pool get different values.
+
+    Where there is no limit, ``invented`` is the chance of a word that is in no pool, for slots that hold words.
+    """
     chosen: dict[str, str] = {}
     used = set(taken)
     for slot, pool in pools.items():
-        free = [value for value in part_of(pool, unseen=unseen) if value not in used]
-        chosen[slot] = rng.choice(free[: limit or None])
+        if not limit and _holds_words(pool) and rng.random() < invented:
+            chosen[slot] = invent(rng, unseen=unseen, taken=used)
+        else:
+            free = [value for value in part_of(pool, unseen=unseen) if value not in used]
+            chosen[slot] = rng.choice(free[: limit or None])
         used.add(chosen[slot])
     return chosen
 
 
-def draw_entry(rng: Random, *, unseen: bool, limit: int = 0) -> str:
+def draw_entry(rng: Random, *, unseen: bool, limit: int = 0, invented: float = 0.0) -> str:
     """A function name that says little, so that it must be copied from the prompt."""
-    verbs, nouns = _VERBS[: limit or None], part_of(_NOUNS, unseen=unseen)[: limit or None]
-    return f"{rng.choice(verbs).rstrip('_')}_{rng.choice(nouns)}"
+    verb = rng.choice(_VERBS[: limit or None]).rstrip("_")
+    if not limit and rng.random() < invented:
+        return f"{verb}_{invent(rng, unseen=unseen)}"
+    return f"{verb}_{rng.choice(part_of(_NOUNS, unseen=unseen)[: limit or None])}"
+
+
+def invent(rng: Random, *, unseen: bool, taken: Iterable[str] = ()) -> str:
+    """A word of two or three syllables that means nothing; no keyword, and no name that templates use themselves."""
+    refused = {*taken, *_RESERVED}
+    while True:
+        word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(rng.choice((2, 2, 3))))
+        word += rng.choice(_CODAS)
+        if word not in refused and is_unseen(word) == unseen:
+            return word
+
+
+def _holds_words(pool: tuple[str, ...]) -> bool:
+    return pool[0].isidentifier()
+
+
+_ONSETS = _split("b c d f g h j k l m n p r s t v z br cr dr fl gr pl pr st tr ch sh")
+_VOWELS = _split("a e i o u")
+_CODAS = ("", "", "", "l", "m", "n", "r", "s", "t", "x")
+# Of the words that syllables can make: Python's builtins and modules, SQL's keywords, names that templates use.
+_RESERVED = frozenset(
+    _split(
+        "before begin case code date decimal delete like limit line locale natural pipes posix profile reduce rename replace shutil "
+        "site super time token trace tuple"
+    )
+)

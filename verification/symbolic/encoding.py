@@ -21,6 +21,13 @@ def is_constant(term: Term) -> bool:
     return isinstance(term, int | str)
 
 
+def same(a: Term, b: Term) -> bool:
+    """Whether two terms are written alike, which needs no solver; unlike ones may still be equal."""
+    if is_constant(a) or is_constant(b):
+        return is_constant(a) and is_constant(b) and a == b
+    return bool(a.eq(b))
+
+
 def negation(term: Term) -> Term:
     return (not term) if isinstance(term, bool) else z3.Not(term)
 

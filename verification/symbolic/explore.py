@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import z3
+
 from verification.request import Contract, Limits
 from verification.symbolic.calls import call, local_names
 from verification.symbolic.expressions import EXPRESSIONS, condition
@@ -97,6 +99,8 @@ def explore(
         machine.refuse(refusal)
     except RecursionError:
         machine.refuse(Unsupported("so deep a nesting of calls and syntax", None))
+    except z3.Z3Exception as error:  # a mistake of the encoding's proves nothing, and must not end a run
+        machine.refuse(Unsupported(f"something that can't be put to the solver ({error})", None))
     return found
 
 

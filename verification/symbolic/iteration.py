@@ -145,7 +145,7 @@ def _more(loop: Loop, at: int, state: State, sizes: list[Term]) -> Term:
     more: Term = True
     for part, size in zip(loop.parts, sizes, strict=True):
         live = sequences.length(state, part, loop.line)
-        if loop.wrapper == "reversed" and live is not size and live != size:
+        if loop.wrapper == "reversed" and not encoding.same(live, size):
             raise Unsupported("a change of a list while it is gone through in reverse", loop.line)
         more = encoding.conjunction(more, encoding.less(at, live))
     return more
