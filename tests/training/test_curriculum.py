@@ -92,6 +92,17 @@ def test_splits_share_neither_a_task_nor_a_question(splits: dict[str, list[Task]
         assert_no_leaks({**splits, "iid": [reworded]})
 
 
+def test_no_held_out_solution_is_a_training_tasks_either(splits: dict[str, list[Task]]) -> None:
+    known = {ast.dump(ast.parse(task.solutions[0].code)) for task in splits["train"]}
+    for name in ("iid", "para", "slots", "comp", "cross"):
+        assert not [task for task in splits[name] if ast.dump(ast.parse(task.solutions[0].code)) in known]
+    task = splits["train"][0]
+    reworded = replace(task, key="other", text=task.text + " Please.", split="iid")
+    with pytest.raises(AssertionError, match="is in train as well"):
+        assert_no_leaks({**splits, "iid": [reworded]})
+    assert_no_leaks({**splits, "iid": [reworded]}, solutions=False)
+
+
 def test_held_out_wordings_slots_and_compositions_are_in_their_own_splits_alone() -> None:
     splits = build(TaskSettings(train=300, held_out=80, seed=5))
     seen_texts = {task.text for task in splits["train"]}

@@ -42,7 +42,11 @@ class CurriculumError(ValueError):
 
 
 def build(settings: TaskSettings) -> dict[str, list[Task]]:
-    """The tasks of every split that the chosen families allow, free of leaks."""
+    """The tasks of every split that the chosen families allow, free of leaks.
+
+    No held-out task asks what a training task asks, nor has its reference solution; the latter only where names and
+    constants are not limited to a few, of which all solutions are made.
+    """
     families = _chosen(settings.families)
     taken: set[str] = set()
     splits: dict[str, list[Task]] = {}
@@ -51,19 +55,23 @@ def build(settings: TaskSettings) -> dict[str, list[Task]]:
         if able:
             count = settings.train if split == "train" else settings.held_out
             splits[split] = list(islice(_draws(able, split, settings, taken), count))
-    assert_no_leaks(splits)
+    assert_no_leaks(splits, solutions=not _is_limited(settings))
     return splits
 
 
-def assert_no_leaks(splits: Mapping[str, Sequence[Task]]) -> None:
-    """AssertionError names a task that is in two splits, or twice in one, by key or by what it asks."""
+def assert_no_leaks(splits: Mapping[str, Sequence[Task]], *, solutions: bool = True) -> None:
+    """AssertionError names a task that is in two splits, or twice in one, by key or by what it asks; or, with
+    ``solutions``, one whose reference solution training has, up to layout."""
     owners: dict[tuple[str, ...], str] = {}
+    seen = {_solution_digest(task.solutions[0].code) for task in splits.get("train", ())} if solutions else set()
     for split, tasks in splits.items():
         for task in tasks:
             for mark in (("key", task.key), ("asks", task.text, task.signature)):
                 if mark in owners:
                     raise AssertionError(f"task {task.key} ({task.text!r}) is both in {owners[mark]} and in {split}")
             owners["key", task.key] = owners["asks", task.text, task.signature] = split
+            if split != "train" and seen and _solution_digest(task.solutions[0].code) in seen:
+                raise AssertionError(f"the solution of task {task.key} ({task.text!r}) in {split} is in train as well")
 
 
 def _composes(family: Family, split: str) -> bool:
@@ -93,9 +101,10 @@ def _new_task(rng: Random, family: Family, split: str, settings: TaskSettings, t
         slots = _draw_slots(rng, family, split, settings)
         text = family.describe(wording, slots, language)
         key = _digest([family.slug, language, wording, slots])
-        asks = _digest([text, family.signature(slots)])
-        if key not in taken and asks not in taken:
-            taken.update((key, asks))
+        marks = {key, _digest([text, family.signature(slots)])}
+        solved = _solution_digest(family.solutions(slots)[0].code)
+        if taken.isdisjoint(marks) and (split == "train" or _is_limited(settings) or solved not in taken):
+            taken |= marks | ({solved} if split == "train" else set())
             task = _task(family, split, language, text, slots, key)
             return task if split != "train" else _show(rng, task, settings.unsafe_share)
     raise CurriculumError(
@@ -182,6 +191,14 @@ def _test(reference: Any, entry: str, arguments: Arguments) -> str:
     if ast.literal_eval(repr(expected)) != expected:
         raise CurriculumError(f"{call} gives {expected!r}, which can't be written as a literal")
     return f"assert {call} == {expected!r}"
+
+
+def _is_limited(settings: TaskSettings) -> bool:
+    return bool(settings.names or settings.constants)
+
+
+def _solution_digest(code: str) -> str:
+    return "solution " + _digest(ast.dump(ast.parse(code)))
 
 
 def _digest(value: Any) -> str:
