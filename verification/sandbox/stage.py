@@ -7,6 +7,7 @@ folder by the zygote, once all its processes have ended; nothing that it says of
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -66,7 +67,8 @@ class Stage:
         os.close(top)
         output = _content(printed) or ""
         self._remove(folder)
-        os.unlink(printed)
+        with contextlib.suppress(FileNotFoundError):  # it ended before it had anything to write to
+            os.unlink(printed)
         return {"files": files, "complete": complete, "output": output}
 
     def _look(self, folder: int, path: str, files: dict[str, str | None], depth: int = 0) -> bool:

@@ -17,12 +17,11 @@ import io
 import json
 import os
 import select
-import struct
 import sys
 import time
 from typing import NoReturn
 
-from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, stage, tester
+from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, stage, tester, watcher
 from verification.sandbox.layers import Refused
 from verification.sandbox.protocol import (
     ASSERTS,
@@ -43,8 +42,6 @@ from verification.sandbox.protocol import (
 
 _STARVED = 0.25
 """A child that waited for a processor this share of the wall limit that it reached was not judged fairly."""
-
-_QUESTION = struct.Struct("=d")
 
 _CONTROL, _ASKING = 20, 21  # descriptors, so that a job's arrive as 3, 4, 5 and 6
 
@@ -68,7 +65,7 @@ def main(descriptor: int, pool: int, image: str, forgo: list[str], folder: str) 
     _load(image)
     if not why_not:
         namespaces.enter()
-    watcher = os.getpid()
+    identity = os.getpid()
     proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC)  # the zygote will take away the root, this process's as well
     asked, asking = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     child = os.fork()
@@ -76,12 +73,12 @@ def main(descriptor: int, pool: int, image: str, forgo: list[str], folder: str) 
         os.close(watched)
         os.close(proc)
         asked.close()
-        _serve(control, asking, watcher, forgo, why_not, folder)
+        _serve(control, asking, identity, forgo, why_not, folder)
     control.close()
     asking.close()
     if folder:
         kernel.adopt_orphans()
-    _watch_over(watched, child, asked, proc)
+    watcher.watch_over(watched, child, asked, proc)
     if folder:
         stage.remove(folder)
     os._exit(0)
@@ -98,64 +95,8 @@ def _load(image: str) -> None:
     stdlib.load()
 
 
-def _watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> None:
-    """Until the pool's process or the zygote ends; the kernel kills the zygote with this process.
-
-    Meanwhile answers, for a zygote that can't open /proc, whether a child of its was starved.
-    """
-    ended = os.pidfd_open(child)
-    waiting = select.poll()
-    for descriptor in (pool, ended, questions.fileno()):
-        waiting.register(descriptor, select.POLLIN)
-    while all(ready == questions.fileno() for ready, _ in waiting.poll()):
-        question, descriptors = frames.receive_descriptors(questions, _QUESTION.size, 1)
-        if not descriptors:
-            break
-        questions.send(b"y" if _was_starved(proc, descriptors[0], *_QUESTION.unpack(question)) else b"n")
-        os.close(descriptors[0])
-    try:
-        os.kill(child, _SIGKILL)
-    except ProcessLookupError:
-        pass
-    os.waitpid(child, 0)
-    _end_orphans(proc)
-
-
-def _end_orphans(proc: int) -> None:
-    """What a replay had started, where no namespace of processes ended it with the zygote: it is this process's now."""
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0]:
-                continue
-        except ChildProcessError:
-            return
-        for one in _read(proc, f"self/task/{os.getpid()}/children").split():
-            os.kill(int(one), _SIGKILL)
-        os.waitpid(-1, 0)
-
-
-def _was_starved(proc: int, descriptor: int, seconds: float) -> bool:
-    """Whether a process is stopped, or waited for a processor so long, rather than slept of its own will."""
-    try:
-        fields = dict(line.split(":", 1) for line in _read(proc, f"self/fdinfo/{descriptor}").splitlines())
-        number = int(fields["Pid"])
-        state = _read(proc, f"{number}/stat").rpartition(") ")[2][:1]
-        _, waited, _ = map(int, _read(proc, f"{number}/schedstat").split())
-    except (OSError, KeyError, ValueError):
-        return False
-    return state in ("T", "t") or waited > 1e9 * seconds
-
-
-def _read(folder: int, path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        return os.read(descriptor, 4096).decode("utf-8", "replace")
-    finally:
-        os.close(descriptor)
-
-
 def _serve(
-    control: _socket.socket, asking: _socket.socket, watcher: int, forgo: list[str], why_not: str, folder: str
+    control: _socket.socket, asking: _socket.socket, identity: int, forgo: list[str], why_not: str, folder: str
 ) -> NoReturn:
     parent = os.getppid()  # 0 when it is outside this process's namespace
     low = _lowered(control), _lowered(asking)
@@ -163,7 +104,7 @@ def _serve(
     _be_quiet()
     try:
         confinement = confine.confine_zygote(
-            forgo=forgo, identity=watcher, in_namespaces=not why_not, why_not=why_not, folder=folder
+            forgo=forgo, identity=identity, in_namespaces=not why_not, why_not=why_not, folder=folder
         )
     except (Refused, OSError) as error:
         reason = str(error) if isinstance(error, Refused) else f"this process could not be confined: {error}"
@@ -289,7 +230,7 @@ class _Zygote:
         if child.stopped != BY_ITSELF:
             return False
         try:
-            frames.send_descriptors(self._asking, _QUESTION.pack(seconds), [child.descriptor])
+            frames.send_descriptors(self._asking, watcher.QUESTION.pack(seconds), [child.descriptor])
             return self._asking.recv(1) == b"y"
         except OSError:
             return False
