@@ -11,6 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,21 +147,23 @@ def judge(
 
 
 def summarise(
-    evaluation: Evaluation, *, by: str = "", bootstrap: int = 1000, seed: int = 0
+    evaluation: Evaluation, *, by: str = "", metrics: Sequence[str] = (), bootstrap: int = 1000, seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:
     """Each metric's mean and 95% interval, by split; or by split and ``by``, which is ``language`` or ``family``.
+
+    ``metrics`` are those wanted, all by default: an interval by resampling takes its time.
 
     With several answers a prompt there is ``full@k`` as well, for k the powers of two.
     """
     groups: dict[str, list[Row]] = {}
     for row in evaluation.rows:
         groups.setdefault(f"{row.split} {getattr(row, by)}" if by else row.split, []).append(row)
-    return {name: _summary(rows, bootstrap, seed) for name, rows in groups.items()}
+    return {name: _summary(rows, metrics, bootstrap, seed) for name, rows in groups.items()}
 
 
-def _summary(rows: Sequence[Row], bootstrap: int, seed: int) -> dict[str, Estimate]:
+def _summary(rows: Sequence[Row], wanted: Sequence[str], bootstrap: int, seed: int) -> dict[str, Estimate]:
     summary: dict[str, Estimate] = {}
-    for metric in _metrics(rows):
+    for metric in (metric for metric in _metrics(rows) if metric in wanted or not wanted):
         found = [(value, row.key) for row in rows if (value := _value(row, metric)) is not None]
         if found:
             values, keys = zip(*found, strict=True)
@@ -170,8 +173,9 @@ def _summary(rows: Sequence[Row], bootstrap: int, seed: int) -> dict[str, Estima
         passed.setdefault(row.key, []).append(row.full)
     samples, k = min(map(len, passed.values())), 2
     while k <= samples:
-        chances = [pass_at(sum(each), len(each), k) for each in passed.values()]
-        summary[f"full@{k}"] = bootstrap_mean(chances, list(passed), resamples=bootstrap, seed=seed)
+        if f"full@{k}" in wanted or not wanted:
+            chances = [pass_at(sum(each), len(each), k) for each in passed.values()]
+            summary[f"full@{k}"] = bootstrap_mean(chances, list(passed), resamples=bootstrap, seed=seed)
         k *= 2
     return summary
 
@@ -197,12 +201,13 @@ def table(
     seed: int = 0,
 ) -> str:
     """A table in plain text: a row a split (and language or family) and metric, a column a model, with intervals."""
-    summaries = {name: summarise(value, by=by, bootstrap=bootstrap, seed=seed) for name, value in evaluations.items()}
+    chosen = partial(summarise, by=by, metrics=metrics, bootstrap=bootstrap, seed=seed)
+    summaries = {name: chosen(value) for name, value in evaluations.items()}
     splits = dict.fromkeys(split for summary in summaries.values() for split in summary)
     lines = [("split", "metric", *summaries)]
     for split in splits:
         known = dict.fromkeys(metric for summary in summaries.values() for metric in summary.get(split, {}))
-        for metric in (metric for metric in known if metric in metrics or not metrics):
+        for metric in known:
             cells = (_cell(summary.get(split, {}).get(metric), metric) for summary in summaries.values())
             lines.append((split, _label(metric), *cells))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]

@@ -164,13 +164,13 @@ def _result(
 def _grouped(found: Mapping[str, Evaluation], by: str, settings: EvaluationSettings) -> dict[str, Any]:
     """Figures by ``split language`` or ``split family``, then by model."""
     summaries = {
-        name: summarise(evaluation, by=by, bootstrap=settings.bootstrap, seed=settings.seed)
+        name: summarise(evaluation, by=by, metrics=TESTED, bootstrap=settings.bootstrap, seed=settings.seed)
         for name, evaluation in found.items()
     }
     groups = dict.fromkeys(group for summary in summaries.values() for group in summary)
     return {
         group: {
-            name: {metric: estimate.to_json() for metric, estimate in summary[group].items() if metric in TESTED}
+            name: {metric: estimate.to_json() for metric, estimate in summary[group].items()}
             for name, summary in summaries.items()
             if group in summary
         }

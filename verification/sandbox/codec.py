@@ -224,7 +224,10 @@ _ENCODERS: dict[type, Callable[[Any, int], Wire]] = {
 # Of modules that are not loaded for a value's sake: where the program has one, its module is there.
 _LIBRARY: dict[str, tuple[str, Callable[[Any, int], Wire]]] = {
     "Decimal": ("decimal", lambda value, _: ["D", str(value)]),
-    "Fraction": ("fractions", lambda value, depth: ["F", *(encode(part, depth) for part in _parts(value))]),
+    "Fraction": (
+        "fractions",
+        lambda value, depth: ["F", encode(value.numerator, depth), encode(value.denominator, depth)],
+    ),
     "date": ("datetime", lambda value, _: ["dd", value.isoformat()]),
     "datetime": ("datetime", lambda value, _: ["dt", value.isoformat()]),
     "time": ("datetime", lambda value, _: ["tm", value.isoformat()]),
@@ -262,10 +265,6 @@ def _of_library(kind: type) -> Callable[[Any, int], Wire] | None:
         if encoder is not None and getattr(sys.modules.get(module), base.__name__, None) is base:
             return encoder
     return None
-
-
-def _parts(value: Any) -> tuple[int, int]:
-    return value.numerator, value.denominator
 
 
 def _as(base: type) -> Callable[[Any, int], Wire]:

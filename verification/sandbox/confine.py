@@ -52,7 +52,6 @@ def confine_zygote(
     if reason:
         raise Refused(reason)
     baseline = _mapped_bytes()
-    others = _threads_of(os.geteuid()) if folder else 0
     stage_ = None
     root = "an empty root"
     if folder:
@@ -66,6 +65,7 @@ def confine_zygote(
     dropped, counts_threads = _drop_privileges(identity, own_users=in_namespaces, folder=folder)
     if folder and not counts_threads and os.geteuid() == 0:
         raise Refused("a replay may start processes, and nothing limits root's: use a user that is not root")
+    others = _threads_of(os.geteuid()) if folder and not counts_threads else 0
     for limit in _CLOSED:
         most = _LARGEST_FILE if folder and limit == resource.RLIMIT_FSIZE else 0
         resource.setrlimit(limit, (most, most))
@@ -99,11 +99,10 @@ def confine_child(
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     whole = int(cpu_seconds) + 2  # the zygote stops it earlier, and to the fraction; this is the kernel's own stop
     resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
-    most = threads + 4  # the zygote, the program, its tester and their like count too
+    most = confinement.others + threads + 4  # the zygote, the program, its tester and their like count too
     if confinement.stage is not None:
         most += _MORE_PROCESSES
     if confinement.counts_threads or confinement.stage is not None:
-        most += 0 if confinement.counts_threads else confinement.others
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     os.closerange(keep, _DESCRIPTORS)
     confinement.last_filter.install()

@@ -17,12 +17,12 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPABILITY_VERSION = 0x20080522
 
 MACHINE = os.uname().machine
-_SIGKILL = 9
+SIGKILL = 9
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _ZERO = ctypes.c_ulong(0)
-_DIE_WITH_PARENT = ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(_SIGKILL), _ZERO, _ZERO, _ZERO
+_DIE_WITH_PARENT = ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(SIGKILL), _ZERO, _ZERO, _ZERO
 """Made beforehand, for each fork calls it."""
 
 

@@ -7,12 +7,10 @@ import os
 import select
 import struct
 
-from verification.sandbox import frames
+from verification.sandbox import frames, kernel
 
 QUESTION = struct.Struct("=d")
 """Seconds of waiting for a processor past which a process counts as starved; its descriptor comes along."""
-
-_SIGKILL = 9
 
 
 def watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> None:
@@ -31,7 +29,7 @@ def watch_over(pool: int, child: int, questions: _socket.socket, proc: int) -> N
         questions.send(b"y" if _was_starved(proc, descriptors[0], *QUESTION.unpack(question)) else b"n")
         os.close(descriptors[0])
     try:
-        os.kill(child, _SIGKILL)
+        os.kill(child, kernel.SIGKILL)
     except ProcessLookupError:
         pass
     os.waitpid(child, 0)
@@ -47,7 +45,7 @@ def _end_orphans(proc: int) -> None:
         except ChildProcessError:
             return
         for one in _read(proc, f"self/task/{os.getpid()}/children").split():
-            os.kill(int(one), _SIGKILL)
+            os.kill(int(one), kernel.SIGKILL)
         os.waitpid(-1, 0)
 
 

@@ -45,8 +45,6 @@ _STARVED = 0.25
 
 _CONTROL, _ASKING = 20, 21  # descriptors, so that a job's arrive as 3, 4, 5 and 6
 
-_SIGKILL = 9
-
 _TICK = 0.5
 """A longer pause between two looks at the clock was not the child's: the machine, or this process, stood still."""
 
@@ -142,7 +140,7 @@ class _Child:
 
     def stop(self, reason: int) -> None:
         self.stopped = reason
-        os.kill(self.pid, _SIGKILL)  # not yet waited for, so this number is still this child's
+        os.kill(self.pid, kernel.SIGKILL)  # not yet waited for, so this number is still this child's
 
     def reap(self) -> None:
         _, self.status, usage = os.wait4(self.pid, 0)
@@ -239,9 +237,9 @@ class _Zygote:
         """Kill what a child left behind. Only a replayed program can start processes; of any other this finds none."""
         try:
             if self._confinement.has_own_processes:
-                os.kill(-1, _SIGKILL)
+                os.kill(-1, kernel.SIGKILL)
             elif self._stage:
-                os.killpg(children[0].pid, _SIGKILL)  # which no process of a replay can leave
+                os.killpg(children[0].pid, kernel.SIGKILL)  # which no process of a replay can leave
             else:
                 return
         except ProcessLookupError:
