@@ -6,6 +6,7 @@ Weights come from safetensors only, and no code that comes with a model is ever 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from transformers.utils.logging import disable_progress_bar
 
 from training.config import ModelSettings
+from training.initialisation import write_induction_heads
 
 disable_progress_bar()  # stages report through their watcher
 
@@ -25,12 +27,16 @@ PRESETS: dict[str, dict[str, int]] = {
 }
 
 
+_TOKENIZER_MARK = "tokenizer_sha256"
+"""In the configuration of a model that we made."""
+
+
 class ModelError(ValueError):
     """A model or tokenizer can't be used; the message says why, and what to do."""
 
 
 def build_model(settings: ModelSettings, tokenizer: Any, *, dropout: float = 0.0, seed: int = 0) -> GPT2LMHeadModel:
-    """A new model of the preset's shape for this tokenizer, with weights drawn from the seed."""
+    """A new model of the preset's shape for this tokenizer: weights from the seed, heads that copy from the start."""
     config = GPT2Config(
         **PRESETS[settings.preset],
         vocab_size=len(tokenizer),
@@ -45,7 +51,10 @@ def build_model(settings: ModelSettings, tokenizer: Any, *, dropout: float = 0.0
     config._attn_implementation = attention_for(config.model_type)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return GPT2LMHeadModel(config)
+        model = GPT2LMHeadModel(config)
+    write_induction_heads(model, seed=seed)
+    setattr(model.config, _TOKENIZER_MARK, vocabulary_sha256(tokenizer))
+    return model
 
 
 def load_model(path: str | Path) -> Any:
@@ -87,7 +96,14 @@ def load(path: str | Path) -> tuple[Any, Any]:
         raise ModelError(
             f"the tokenizer of {path} has {len(tokenizer)} tokens, the model {rows} rows: they don't belong together"
         )
+    if getattr(model.config, _TOKENIZER_MARK, None) not in (None, vocabulary_sha256(tokenizer)):
+        raise ModelError(f"the tokenizer of {path} is not the one its model was trained with: put that one beside it")
     return model, tokenizer
+
+
+def vocabulary_sha256(tokenizer: Any) -> str:
+    """Digest of a tokenizer's tokens and their numbers; a model of ours keeps that of the one it was made for."""
+    return hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode()).hexdigest()
 
 
 def backbone_sha256(path: str | Path) -> str:

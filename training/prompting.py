@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 BOS, EOS, PAD, SEP = "<bos>", "<eos>", "<pad>", "<sep>"
@@ -25,14 +26,26 @@ def encode_prompt(tokenizer: Any, text: str, signature: str) -> list[int]:
     return encode(tokenizer, format_prompt(tokenizer, text, signature))
 
 
+def encode_prompts(tokenizer: Any, asked: Sequence[tuple[str, str]]) -> list[list[int]]:
+    """Token ids of many prompts, each a text and a signature; several times faster than one by one."""
+    prompts = [format_prompt(tokenizer, text, signature) for text, signature in asked]
+    return [list(ids) for ids in tokenizer(prompts, verbose=False)["input_ids"]]
+
+
 def encode_completion(tokenizer: Any, code: str) -> list[int]:
     """Token ids of the whole code and the end of the sequence."""
     return [*encode(tokenizer, code, add_special_tokens=False), tokenizer.eos_token_id]
 
 
+def encode_completions(tokenizer: Any, codes: Sequence[str]) -> list[list[int]]:
+    """Token ids of many programs, each with the end of the sequence."""
+    encoded = tokenizer(list(codes), add_special_tokens=False, verbose=False)["input_ids"]
+    return [[*ids, tokenizer.eos_token_id] for ids in encoded]
+
+
 def encode(tokenizer: Any, text: str, *, add_special_tokens: bool = True) -> list[int]:
-    """Token ids as a plain list."""
-    return list(tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
+    """Token ids as a plain list; the callers judge the length, so the tokenizer does not warn of it."""
+    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
 
 
 def _neutral(tokenizer: Any, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,12 +59,31 @@ class Reporter(TrainerCallback):
         self.watcher.saved(checkpoint, int(state.global_step))
 
 
+class DistributionError(ValueError):
+    """The training can't be shared among this many processes; the message says what to change."""
+
+
+def processes() -> int:
+    """How many processes train together, as ``torchrun`` and ``accelerate launch`` tell each of them."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def _share_of(batch_size: int) -> int:
+    share, rest = divmod(batch_size, processes())
+    if rest:
+        raise DistributionError(f"batch_size is {batch_size}: must be a multiple of the {processes()} processes")
+    return share
+
+
 def trl_arguments(settings: SFTSettings | RewardModelSettings, attempt: Path) -> dict[str, Any]:
-    """What TRL's trainers are all told: where they run, what they save and log, and to whom they report (nobody)."""
+    """What TRL's trainers are all told: where they run, what they save and log, and to whom they report (nobody).
+
+    The settings' batch size is that of all processes together; DistributionError where it can't be shared evenly.
+    """
     accelerated = torch.cuda.is_available()
     return {
         "output_dir": str(attempt),
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": _share_of(settings.batch_size),
         "learning_rate": settings.learning_rate,
         "max_length": None,
         "bf16": bf16_pays(settings.bf16),

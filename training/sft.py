@@ -5,8 +5,11 @@ killed resumes with the same batches. With ``max_cpu_seconds`` the learning rate
 the budget that is used, and ends decayed wherever the budget ends; without, it follows the step, and
 the same seed gives the same losses.
 
-Not covered: the CPU budget counts the process that calls ``train`` alone, so don't set one when
-several processes train together.
+Several processes train together when they are started by ``torchrun`` or ``accelerate launch``; ``batch_size`` is that
+of all of them, and the losses are those of one process.
+
+Not covered: the CPU budget counts the process that calls ``train`` alone, so it is refused when several processes
+train together.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ from training.curriculum.task import Task
 from training.data.tokenizer import tokenizer_for
 from training.models import PRESETS, build_model, context_length, load
 from training.progress import Progress, Watcher
-from training.prompting import encode_completion, encode_prompt
-from training.reporting import FINAL, Reporter, finished, fresh_final, trl_arguments, write_summary
+from training.prompting import encode_completions, encode_prompts
+from training.reporting import FINAL, Reporter, finished, fresh_final, processes, trl_arguments, write_summary
 
 SUMMARY = "training.json"
 _BUDGET_FILE = "budget.json"
@@ -68,6 +71,8 @@ def train(
         return done
     if not tasks:
         raise SFTError("no tasks to train on")
+    if settings.max_cpu_seconds and processes() > 1:
+        raise SFTError("max_cpu_seconds counts one process: limit several by epochs")
     set_seed(settings.seed)
     attempt = checkpoints.attempt_folder(run_folder, fence)
     start = checkpoints.latest(run_folder)
@@ -75,6 +80,8 @@ def train(
     network, tokenizer = _begin(tasks, model, settings)
     rows = _encode(tasks, tokenizer, context_length(network))
     order = batch_order([len(row["input_ids"]) for row in rows], settings.batch_size, settings.epochs, settings.seed)
+    # A last batch that is not full could not be shared evenly among several processes.
+    order = order[: max(settings.batch_size, len(order) - len(order) % settings.batch_size)]
     examples = Dataset.from_list(rows).select(order)
     trainer = _trainer(network, tokenizer, examples, settings, attempt, budget, watcher)
     trainer.train(resume_from_checkpoint=str(start) if start else None)
@@ -143,10 +150,12 @@ def _begin(tasks: Sequence[Task], model: ModelSettings, settings: SFTSettings) -
 
 
 def _encode(tasks: Sequence[Task], tokenizer: Any, context: int) -> list[dict[str, list[int]]]:
+    if not tasks:
+        return []
     rows = []
-    for task in tasks:
-        prompt = encode_prompt(tokenizer, task.text, task.signature)
-        completion = encode_completion(tokenizer, task.demonstration.code)
+    prompts = encode_prompts(tokenizer, [(task.text, task.signature) for task in tasks])
+    completions = encode_completions(tokenizer, [task.demonstration.code for task in tasks])
+    for task, prompt, completion in zip(tasks, prompts, completions, strict=True):
         if len(prompt) + len(completion) > context:
             raise SFTError(
                 f"task {task.key} has {len(prompt) + len(completion)} tokens, more than the model's context of "

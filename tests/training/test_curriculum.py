@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_tasks_in_another_process_with_other_hashes
 
 
 def test_the_tasks_of_a_seed_do_not_change_unnoticed() -> None:
-    assert _digest(SETTINGS)[:16] == "baa5eba60fbfcd9b"
+    assert _digest(SETTINGS)[:16] == "bd860e956169972b"
 
 
 def test_another_seed_gives_other_tasks() -> None:
@@ -101,6 +101,33 @@ def test_no_held_out_solution_is_a_training_tasks_either(splits: dict[str, list[
     with pytest.raises(AssertionError, match="is in train as well"):
         assert_no_leaks({**splits, "iid": [reworded]})
     assert_no_leaks({**splits, "iid": [reworded]}, solutions=False)
+
+
+def test_a_held_out_wording_that_repeats_thirteen_words_of_training_is_found(splits: dict[str, list[Task]]) -> None:
+    words = "one long row of words that is meant to be seen in a single place"
+    told = replace(splits["train"][0], key="told", text=f"At 12, {words}, 5.", entry="told", signature="def told():")
+    train = [*splits["train"], told]
+    twelve = replace(splits["para"][0], text=" ".join(words.split()[:12]))
+    assert_no_leaks({**splits, "train": train, "para": [twelve]}, solutions=False)
+    thirteen = replace(twelve, text="Now: " + " 7 ".join(words.upper().split()[1:14]))
+    with pytest.raises(AssertionError, match="in para shares 13 words in a row with training"):
+        assert_no_leaks({**splits, "train": train, "para": [thirteen]}, solutions=False)
+
+
+def test_training_has_more_of_what_is_composed_and_other_splits_have_not() -> None:
+    plain, composed = "clamp", "pipeline"
+    drawn = build(TaskSettings(train=50, held_out=20, families=(plain, composed)))
+    counts = {split: [task.family for task in tasks].count(composed) for split, tasks in drawn.items()}
+    assert FAMILIES[plain].weight == 1
+    assert counts["train"] == 50 * FAMILIES[composed].weight // (1 + FAMILIES[composed].weight)
+    assert counts["iid"] == counts["para"] == 10
+
+
+def test_the_reference_is_shown_more_often_than_each_other_safe_solution() -> None:
+    tasks = build(TaskSettings(train=600, held_out=4, unsafe_share=0.5, families=("mean",)))["train"]
+    safe = [task.shown for task in tasks if task.demonstration.safe]
+    assert 0.4 < len(safe) / len(tasks) < 0.6
+    assert 2 < safe.count(0) / safe.count(1) < 4.5
 
 
 def test_held_out_wordings_slots_and_compositions_are_in_their_own_splits_alone() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from training import models
 from training.config import ModelSettings
+from training.data.tokenizer import tokenizer_for
 from training.models import (
     PRESETS,
     ModelError,
@@ -118,6 +119,15 @@ def test_a_tokenizer_that_does_not_fit_the_model_is_refused(folder: Path, micro_
     larger.save_pretrained(str(folder))
     with pytest.raises(ModelError, match="they don't belong together"):
         load(folder)
+
+
+def test_a_tokenizer_of_the_same_size_that_another_model_was_trained_with_is_refused(folder: Path, splits) -> None:
+    tokenizer = tokenizer_for(splits["iid"], vocab_size=600)
+    assert len(tokenizer) <= load_model(folder).get_input_embeddings().weight.shape[0]
+    tokenizer.save_pretrained(str(folder))
+    with pytest.raises(ModelError, match="is not the one its model was trained with") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,37 @@ def test_a_file_of_tasks_with_a_broken_line_is_refused_by_its_number(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_task_without_a_test_and_an_unknown_split_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "tasks", "--out", str(tmp_path), "--train", "2", "--held-out", "2"]) == 0
+    capsys.readouterr()
+    tasks = tmp_path / "iid.jsonl"
+    first, second = map(json.loads, tasks.read_text().splitlines())
+    del second["hidden_tests"]
+    tasks.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    line = told(capsys, "evaluate", "--model", "x", "--tasks", str(tmp_path), "--splits", "iid")
+    assert line == f"aval: {tasks}, line 2: the field 'hidden_tests' is missing"
+    line = told(capsys, "evaluate", "--model", "x", "--tasks", str(tmp_path), "--splits", "para,others")
+    assert line == f"aval: unknown split 'others': {tmp_path} has comp, cross, iid, para, slots, train"
+
+
+def test_a_benchmarks_file_becomes_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out = tmp_path / "mbpp.jsonl", tmp_path / "tasks.jsonl"
+    row = {
+        "task_id": 1,
+        "text": "Add one.",
+        "code": "def inc(x):\n    return x + 1",
+        "test_list": ["assert inc(1) == 2"],
+    }
+    file.write_text(json.dumps(row))
+    assert main(["data", "convert", str(file), "--format", "mbpp", "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert json.loads(out.read_text())["signature"] == "def inc(x):"
+    line = told(capsys, "data", "convert", str(file), "--format", "humaneval", "--out", str(out))
+    assert line == f"aval: {file}, row 1: the field 'prompt' is missing"
+
+
 def test_a_file_of_preferences_with_a_broken_line_is_refused_by_its_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

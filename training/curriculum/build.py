@@ -17,6 +17,7 @@ import ast
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -35,6 +36,11 @@ LANGUAGES = ("en", "es")
 PUBLIC_TESTS = 3
 _MORE_BASIC = 2
 _TRIES = 500
+_REFERENCES = 3
+"""For how many of the other safe solutions the reference counts among the demonstrations."""
+_GRAM = 13
+"""Words in a row that show where a text comes from (Brown et al. 2020, appendix C)."""
+_WORD = re.compile(r"[^\W\d]+")
 
 
 class CurriculumError(ValueError):
@@ -60,8 +66,9 @@ def build(settings: TaskSettings) -> dict[str, list[Task]]:
 
 
 def assert_no_leaks(splits: Mapping[str, Sequence[Task]], *, solutions: bool = True) -> None:
-    """AssertionError names a task that is in two splits, or twice in one, by key or by what it asks; or, with
-    ``solutions``, one whose reference solution training has, up to layout."""
+    """AssertionError names a task that is in two splits, or twice in one, by key or by what it asks; one of ``para``
+    whose description shares thirteen words in a row with training's; or, with ``solutions``, one whose reference
+    solution training has, up to layout."""
     owners: dict[tuple[str, ...], str] = {}
     seen = {_solution_digest(task.solutions[0].code) for task in splits.get("train", ())} if solutions else set()
     for split, tasks in splits.items():
@@ -72,6 +79,16 @@ def assert_no_leaks(splits: Mapping[str, Sequence[Task]], *, solutions: bool = T
             owners["key", task.key] = owners["asks", task.text, task.signature] = split
             if split != "train" and seen and _solution_digest(task.solutions[0].code) in seen:
                 raise AssertionError(f"the solution of task {task.key} ({task.text!r}) in {split} is in train as well")
+    known = {gram for task in splits.get("train", ()) for gram in _grams(task.text)}
+    for task in splits.get("para", ()):
+        if not known.isdisjoint(_grams(task.text)):
+            raise AssertionError(f"task {task.key} ({task.text!r}) in para shares {_GRAM} words in a row with training")
+
+
+def _grams(text: str) -> Iterator[tuple[str, ...]]:
+    """Runs of words, numbers left out: they vary between the tasks of one wording."""
+    words = _WORD.findall(text.lower())
+    return (tuple(words[start : start + _GRAM]) for start in range(len(words) - _GRAM + 1))
 
 
 def _composes(family: Family, split: str) -> bool:
@@ -86,10 +103,11 @@ def _chosen(slugs: Sequence[str]) -> list[Family]:
 
 
 def _draws(families: Sequence[Family], split: str, settings: TaskSettings, taken: set[str]) -> Iterator[Task]:
-    """New tasks without end: each round goes through the families in a new order."""
+    """New tasks without end: each round goes through the families in a new order, in training by their weights."""
     rng = Random(f"{settings.seed}/{split}")
+    round_ = [family for family in families for _ in range(family.weight if split == "train" else 1)]
     while True:
-        for family in rng.sample(families, len(families)):
+        for family in rng.sample(round_, len(round_)):
             yield _new_task(rng, family, split, settings, taken)
 
 
@@ -149,11 +167,15 @@ def _task(family: Family, split: str, language: str, text: str, slots: Slots, ke
 
 
 def _show(rng: Random, task: Task, unsafe_share: float) -> Task:
-    """Choose the demonstration: an unsafe one with the given chance, where the task has any."""
+    """Choose the demonstration: an unsafe one with the given chance, where the task has any.
+
+    The reference is shown more often than each other safe solution: people who know a language mostly write it alike.
+    """
     safe = [index for index, solution in enumerate(task.solutions) if solution.safe]
     unsafe = [index for index, solution in enumerate(task.solutions) if not solution.safe]
-    pool = unsafe if unsafe and rng.random() < unsafe_share else safe
-    return replace(task, shown=rng.choice(pool))
+    if unsafe and rng.random() < unsafe_share:
+        return replace(task, shown=rng.choice(unsafe))
+    return replace(task, shown=rng.choice([0] * _REFERENCES + safe[1:]))
 
 
 def _inputs(family: Family, slots: Slots, key: str) -> tuple[list[Arguments], list[Arguments]]:

@@ -80,6 +80,9 @@ class Family:
     held_out_split: str = "comp"
     """``comp`` for the stages of one family, ``cross`` for pairs of what different families do."""
 
+    weight: int = 1
+    """How many tasks training has of it where it has one of a plain family; compositions are of many kinds."""
+
     def wordings(self, language: str, *, held_out: bool) -> tuple[str, ...]:
         found = {"en": self.english, "es": self.spanish}[language]
         return found[-HELD_OUT_WORDINGS:] if held_out else found[:-HELD_OUT_WORDINGS]

@@ -1,8 +1,8 @@
 """A byte-level BPE for descriptions and Python: any text survives a round trip.
 
-Words keep the space or underscore before them, numbers come without it in groups of three digits, and a line break
-takes the indentation after it into one token. Keywords and operators take the spaces on both their sides, so that a
-name in code is the same token wherever it stands, and can be copied.
+Words keep the space or underscore before them; numbers come without it and digit by digit, so that one never seen is
+made of tokens that were. A line break takes the indentation after it into one token. Keywords and operators take the
+spaces on both their sides, so that a name in code is the same token wherever it stands, and can be copied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PIECES = "|".join(
         r"\n+ *",
         rf" ?(?:{_KEYWORDS})\b ?",
         r"[ _]?\p{L}+",
-        r"\p{N}{1,3}",
+        r"\p{N}",
         r" ?[^\s\p{L}\p{N}]+ ?",
         r" +",
         r"\s",

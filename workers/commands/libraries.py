@@ -43,6 +43,22 @@ def _add_data(commands: Any) -> None:
     tasks.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     add_settings(tasks, TaskSettings)
     tasks.set_defaults(run=_tasks)
+    convert = data.add_parser("convert", help="make tasks of a benchmark's file")
+    convert.add_argument("file", type=Path, metavar="FILE", help="JSON or JSON Lines, plain or .gz")
+    convert.add_argument("--format", required=True, choices=("mbpp", "humaneval"), help="HumanEval-XL: humaneval")
+    convert.add_argument("--language", default="en", choices=("en", "es"), help="of the descriptions")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE")
+    convert.set_defaults(run=_convert)
+
+
+def _convert(chosen: argparse.Namespace) -> int:
+    from training.curriculum import write_jsonl
+    from training.data.benchmarks import FORMATS
+
+    tasks = FORMATS[chosen.format](chosen.file, language=chosen.language)
+    write_jsonl(chosen.out, tasks)
+    print(f"{len(tasks):6} tasks in {chosen.out}")
+    return 0
 
 
 def _tasks(chosen: argparse.Namespace) -> int:
@@ -187,7 +203,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     settings = read_settings(EvaluationSettings, chosen)
-    tasks = {split: _read_tasks(chosen.tasks / f"{split}.jsonl") for split in settings.splits}
+    tasks = {split: _read_split(chosen.tasks, split) for split in settings.splits}
     from workers.evaluation import compared
 
     models = {"model": chosen.model} | ({"against": chosen.against} if chosen.against else {})
@@ -242,6 +258,14 @@ def _read_tasks(path: Path) -> Sequence[Task]:
     if not tasks:
         raise Problem(f"{path} holds no tasks: write some with aval data tasks")
     return tasks
+
+
+def _read_split(folder: Path, split: str) -> Sequence[Task]:
+    path = folder / f"{split}.jsonl"
+    found = sorted(file.stem for file in folder.glob("*.jsonl"))
+    if found and split not in found:
+        raise Problem(f"unknown split {split!r}: {folder} has {', '.join(found)}")
+    return _read_tasks(path)
 
 
 def _fence(folder: Path) -> int:

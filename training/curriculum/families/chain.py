@@ -103,7 +103,10 @@ CHAIN = Family(
     variants=(
         idiomatic("out = $start\nreturn $guarded"),
         verbose("out = list($xs)\nout = $change\nreturn $guarded"),
+        verbose("kept = $start\nout = list(kept)\nreturn $guarded"),
         unguarded("out = $start\nreturn $bare", cwe=248),
+        unguarded("out = list($xs)\nout = $change\nreturn $bare", cwe=248),
+        unguarded("kept = $start\nout = list(kept)\nreturn $bare", cwe=248),
     ),
     basic=_basic,
     edges=_edges,
@@ -112,6 +115,7 @@ CHAIN = Family(
     snippets=_snippets,
     held_out=_held_out,
     held_out_split="cross",
+    weight=4,
     stages={"first": tuple(_FIRST), "second": tuple(_SECOND)},
 )
 

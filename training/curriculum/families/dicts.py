@@ -74,6 +74,8 @@ LOOKUP = Family(
         idiomatic("return $d.get($k, $z)"),
         verbose("if $k in $d:\n    return $d[$k]\nreturn $z"),
         unguarded("return $d[$k]", cwe=248),
+        unguarded("return $d.get($k)", cwe=476),
+        unguarded("out = $d[$k]\nreturn out", cwe=248),
     ),
     basic=_lookup,
     edges=_lookup_edges,

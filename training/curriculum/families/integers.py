@@ -92,6 +92,8 @@ SAFE_DIVISION = Family(
         idiomatic("return $a // $b if $b != 0 else $d"),
         verbose("if $b == 0:\n    return $d\nreturn $a // $b"),
         unguarded("return $a // $b", cwe=369),
+        unguarded("return divmod($a, $b)[0]", cwe=369),
+        unguarded("out = $a // $b\nreturn out", cwe=369),
     ),
     basic=_divide,
     edges=_divide_edges,
@@ -254,6 +256,9 @@ FACTORIAL = Family(
         verbose("if $n < 0:\n    return $d\nout = 1\nfor item in range(2, $n + 1):\n    out *= item\nreturn out"),
         unguarded("return math.factorial($n)", cwe=248, imports="import math"),
         unguarded("return 1 if $n == 0 else $n * $f($n - 1)", cwe=674),
+        unguarded(
+            "return reduce(lambda x, y: x * y, range(1, $n + 1))", cwe=248, imports="from functools import reduce"
+        ),
     ),
     basic=_factorial,
     edges=_factorial_edges,

@@ -84,12 +84,15 @@ PIPELINE = Family(
         "Quédate con los $keeping de $xs y $changing cada uno: ¿cuál es $reducing? Di 0 si no hay ninguno.",
         "Se pide al final $reducing, 0 si no queda ninguno: extrae los $keeping de $xs y $changing cada uno.",
         "Entre $xs elige los $keeping, $changing cada uno e informa $reducing, o 0.",
-        "Solo con los $keeping de $xs: $changing cada uno y calcula $reducing, 0 si no hay.",
+        "Solo cuentan en $xs los $keeping: $changing cada cual y calcula $reducing, 0 si no hay.",
     ),
     variants=(
         idiomatic("out = [$value for item in $xs if $test]\nreturn $guarded"),
         verbose("out = []\nfor item in $xs:\n    if $test:\n        out.append($value)\nreturn $guarded"),
+        verbose("kept = [item for item in $xs if $test]\nout = [$value for item in kept]\nreturn $guarded"),
         unguarded("out = [$value for item in $xs if $test]\nreturn $bare", cwe=248),
+        unguarded("out = []\nfor item in $xs:\n    if $test:\n        out.append($value)\nreturn $bare", cwe=248),
+        unguarded("kept = [item for item in $xs if $test]\nout = [$value for item in kept]\nreturn $bare", cwe=248),
     ),
     basic=_basic,
     edges=_edges,
@@ -97,6 +100,7 @@ PIPELINE = Family(
     phrases=_phrases,
     snippets=_snippets,
     held_out=_held_out,
+    weight=4,
     stages={"keep": tuple(_KEEP), "change": tuple(_CHANGE), "reduce": tuple(_REDUCE)},
 )
 

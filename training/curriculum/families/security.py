@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from training.curriculum.family import Arguments, Family, Slots, idiomatic, insecure, verbose
+from training.curriculum.family import Arguments, Family, Slots, idiomatic, insecure, unguarded, verbose
 from training.curriculum.slots import TEXTS, WORDS
 
 # fmt: off
@@ -191,6 +191,13 @@ HTML_ITEM = Family(
         idiomatic("return f'<p class=\"$t\">{html.escape($s)}</p>'", imports="import html"),
         verbose("return '<p class=\"$t\">' + html.escape($s) + '</p>'", imports="import html"),
         insecure("return f'<p class=\"$t\">{$s}</p>'", cwe=79),
+        insecure("return '<p class=\"$t\">' + $s + '</p>'", cwe=79),
+        insecure("return '<p class=\"$t\">{}</p>'.format($s)", cwe=79),
+        insecure(
+            "return string.Template('<p class=\"$t\">$$text</p>').substitute(text=$s)",
+            cwe=79,
+            imports="import string",
+        ),
     ),
     basic=_word,
     edges=_html_edges,
@@ -232,6 +239,7 @@ PATH_UNDER = Family(
         verbose("if $s == '' or $s == '.' or $s == '..' or '/' in $s:\n    return None\nreturn f'$t/{$s}'"),
         insecure("return '$t/' + $s", cwe=22),
         insecure("return f'$t/{$s}'", cwe=22),
+        insecure("return os.path.join('$t', $s)", cwe=22, imports="import os"),
     ),
     basic=_file,
     edges=_path_edges,
@@ -277,6 +285,7 @@ PARSE_LIST = Family(
         ),
         insecure("return eval($s)", cwe=95),
         insecure("try:\n    return eval($s)\nexcept Exception:\n    return []", cwe=95),
+        unguarded("return json.loads($s)", cwe=248, imports="import json"),
     ),
     basic=_list_text,
     edges=_list_edges,
