@@ -59,19 +59,20 @@ class ModelSettings:
     preset: str = setting("aval-tiny", choices=("aval-micro", "aval-mini", "aval-tiny", "gpt2-small"))
     base_model: str = ""
     """A path or hub id of any causal language model; replaces the preset. Safetensors only."""
-    vocab_size: int = setting(1600, low=300, high=50_257)
+    vocab_size: int = setting(2048, low=300, high=50_257)
 
 
 @dataclass(frozen=True)
 class SFTSettings:
     """Supervised training: cross-entropy on the code, the prompt masked."""
 
-    learning_rate: float = setting(2e-3, above=0.0, high=1.0)
+    learning_rate: float = setting(1e-3, above=0.0, high=1.0)
     weight_decay: float = setting(0.01, low=0.0, high=1.0)
-    warmup_ratio: float = setting(0.03, low=0.0, high=0.5)
+    warmup_ratio: float = setting(0.05, low=0.0, high=0.5)
     label_smoothing: float = setting(0.0, low=0.0, high=0.5)
     dropout: float = setting(0.0, low=0.0, high=0.9)
-    batch_size: int = setting(32, low=1, high=4096)
+    batch_size: int = setting(4, low=1, high=4096)
+    """Of all processes together. Small ones learn the most from minutes on a CPU."""
     epochs: float = setting(3.0, above=0.0, high=1000.0)
     max_cpu_seconds: float = setting(0.0, low=0.0)
     """Stop after this many CPU seconds (all threads); 0 means no such stop."""

@@ -22,7 +22,7 @@ disable_progress_bar()  # stages report through their watcher
 PRESETS: dict[str, dict[str, int]] = {
     "aval-micro": {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 512},
     "aval-mini": {"n_embd": 128, "n_layer": 4, "n_head": 4, "n_positions": 512},
-    "aval-tiny": {"n_embd": 256, "n_layer": 6, "n_head": 4, "n_positions": 512},
+    "aval-tiny": {"n_embd": 288, "n_layer": 4, "n_head": 4, "n_positions": 512},
     "gpt2-small": {"n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024},
 }
 

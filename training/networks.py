@@ -44,17 +44,51 @@ class Cache:
         self.values = torch.empty_like(self.keys)
 
     def keep(self, rows: Tensor) -> None:
-        """Let all other rows go."""
-        self.keys, self.values = self._kept(self.keys, rows), self._kept(self.values, rows)
+        """Let all other rows go; ``rows`` ascend. In place: each row moves to the left of where it was, or stays."""
+        for place, row in enumerate(rows.tolist()):
+            if place != row:
+                for stored in (self.keys, self.values):
+                    stored[:, place, :, : self.length] = stored[:, row, :, : self.length]
+        self.keys, self.values = self.keys[:, : len(rows)], self.values[:, : len(rows)]
 
-    def _kept(self, old: Tensor, rows: Tensor) -> Tensor:
-        new = torch.empty((old.shape[0], len(rows), *old.shape[2:]), dtype=old.dtype, device=old.device)
-        new[:, :, :, : self.length] = old[:, :, :, : self.length].index_select(1, rows)
-        return new
+
+class Grid:
+    """Which places of (batch, time) hold tokens, where rows are padded on the left.
+
+    Linear maps run on the tokens alone, packed as (tokens, width): in a batch of prompts of unlike length much of the
+    grid is padding.
+    """
+
+    def __init__(self, padding: Tensor, time: int) -> None:
+        self.shape = (len(padding), time)
+        held = torch.arange(time, device=padding.device)[None, :] >= padding[:, None]  # (batch, time)
+        # Rows take in one token each once the prompts are in; none of those is padding.
+        self._held = None if time == 1 or bool(held.all()) else held.flatten().nonzero()[:, 0]
+        self.last = (time - padding).cumsum(0) - 1 if self._held is not None else self._last_of_full(padding)
+
+    def _last_of_full(self, padding: Tensor) -> Tensor:
+        return torch.arange(1, len(padding) + 1, device=padding.device) * self.shape[1] - 1
+
+    def pack(self, grid: Tensor) -> Tensor:
+        """(batch, time, ...) to (tokens, ...)."""
+        flat = grid.flatten(0, 1)
+        return flat if self._held is None else flat[self._held]
+
+    def spread(self, packed: Tensor) -> Tensor:
+        """(tokens, ...) to (batch, time, ...), with zeros at the padding."""
+        if self._held is None:
+            return packed.unflatten(0, self.shape)
+        flat = packed.new_zeros((self.shape[0] * self.shape[1], *packed.shape[1:]))
+        flat[self._held] = packed
+        return flat.unflatten(0, self.shape)
 
 
 class Network(ABC):
-    """A decoder's forward pass, for inference with a cache."""
+    """A decoder's forward pass, for inference with a cache.
+
+    After the last layer's keys and values only each row's last token is of interest, so the rest of that layer sees no
+    other.
+    """
 
     layers: int
     heads: int
@@ -84,10 +118,10 @@ class Network(ABC):
     ) -> Tensor:
         """Attention over the cache, into which the new keys and values go: (batch, head, time, width) each.
 
-        Returns (batch, time, heads * width).
+        Returns (batch, time, heads * width), for as many places as there are queries.
         """
         batch, _, time, _ = query.shape
-        start, stop = cache.length, cache.length + time
+        start, stop = cache.length, cache.length + key.shape[2]
         cache.keys[index, :, :, start:stop] = key
         cache.values[index, :, :, start:stop] = value
         keys, values = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
@@ -97,6 +131,13 @@ class Network(ABC):
         if mask is not None:
             scores = scores + mask
         return (scores.softmax(dim=-1) @ values).transpose(1, 2).reshape(batch, time, -1)
+
+    def _last_only(
+        self, hidden: Tensor, query: Tensor, mask: Tensor | None, grid: Grid
+    ) -> tuple[Tensor, Tensor, Tensor | None, Grid]:
+        """The same of each row's last token alone, which stands in the last column."""
+        last = Grid(torch.zeros_like(grid.last), 1)
+        return hidden[grid.last], query[:, :, -1:], None if mask is None else mask[:, :, -1:], last
 
     def _mask(self, places: Tensor, padding: Tensor, stop: int) -> Tensor | None:
         """Zero where a place may look, very low where it may not: (batch, 1, time, past and present)."""
@@ -125,16 +166,18 @@ class _GPT2(Network):
 
     def forward(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
         positions, mask = self._places(ids, padding, cache)
-        hidden = self._tokens[ids] + self._positions[positions]  # (batch, time, width)
+        grid = Grid(padding, ids.shape[1])
+        hidden = self._tokens[grid.pack(ids)] + self._positions[grid.pack(positions)]  # (tokens, width)
         for index, block in enumerate(self._blocks):
-            mixed = _conv1d(self._norm(block.norm_1, hidden), block.attend)
-            batch, time, _ = mixed.shape
-            query, key, value = mixed.view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
-            hidden = hidden + _conv1d(self._attend(query, key, value, mask, cache, index), block.project)
+            mixed = grid.spread(_conv1d(self._norm(block.norm_1, hidden), block.attend))
+            query, key, value = mixed.unflatten(-1, (3, self.heads, self.head_width)).permute(2, 0, 3, 1, 4)
+            if index + 1 == self.layers:
+                hidden, query, mask, grid = self._last_only(hidden, query, mask, grid)
+            hidden = hidden + _conv1d(grid.pack(self._attend(query, key, value, mask, cache, index)), block.project)
             widened = self._activation(_conv1d(self._norm(block.norm_2, hidden), block.widen))
             hidden = hidden + _conv1d(widened, block.narrow)
         cache.length += ids.shape[1]
-        return (self._norm(self._last_norm, hidden[:, -1]) @ self._head).float()
+        return (self._norm(self._last_norm, hidden) @ self._head).float()
 
     def _norm(self, layer: torch.nn.LayerNorm, hidden: Tensor) -> Tensor:
         return F.layer_norm(hidden, layer.normalized_shape, layer.weight, layer.bias, self._epsilon).to(self.dtype)
@@ -153,9 +196,9 @@ class _GPT2Block:
 
 
 def _conv1d(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
-    """GPT-2's Conv1D: (batch, time, in) to (batch, time, out)."""
+    """GPT-2's Conv1D: (tokens, in) to (tokens, out)."""
     weight, bias = layer
-    return torch.addmm(bias, x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], -1)
+    return torch.addmm(bias, x, weight)
 
 
 def is_plain_gpt2(model: Any) -> bool:
@@ -191,20 +234,24 @@ class _Llama(Network):
 
     def forward(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
         positions, mask = self._places(ids, padding, cache)
-        hidden = self._tokens[ids]  # (batch, time, width)
+        grid = Grid(padding, ids.shape[1])
+        hidden = self._tokens[grid.pack(ids)]  # (tokens, width)
         cosine, sine = (x[:, None] for x in self._rotation(hidden, positions))  # (batch, 1, time, head width)
         for index, block in enumerate(self._blocks):
             normed = self._norm(block.norm_1, hidden)
             query, key, value = (
-                _linear(normed, layer).unflatten(-1, (-1, self.head_width)).transpose(1, 2) for layer in block.attend
+                grid.spread(_linear(normed, layer)).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+                for layer in block.attend
             )
             query, key = (_rotated(x, cosine, sine).to(self.dtype) for x in (query, key))
-            hidden = hidden + _linear(self._attend(query, key, value, mask, cache, index), block.project)
+            if index + 1 == self.layers:
+                hidden, query, mask, grid = self._last_only(hidden, query, mask, grid)
+            hidden = hidden + _linear(grid.pack(self._attend(query, key, value, mask, cache, index)), block.project)
             normed = self._norm(block.norm_2, hidden)
             gated = self._activation(_linear(normed, block.gate)) * _linear(normed, block.widen)
             hidden = hidden + _linear(gated, block.narrow)
         cache.length += ids.shape[1]
-        return (self._norm(self._last_norm, hidden[:, -1]) @ self._head.t()).float()
+        return (self._norm(self._last_norm, hidden) @ self._head.t()).float()
 
     def _norm(self, layer: Any, hidden: Tensor) -> Tensor:
         """Root mean square normalisation (Zhang and Sennrich 2019), in float32."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from string import Template
 from typing import Any
@@ -13,6 +15,8 @@ from training.curriculum.task import Solution
 
 HELD_OUT_WORDINGS = 2
 """The last wordings of each language are kept for the ``para`` split."""
+
+_NAME = re.compile(r"(?<![$\w])[a-z_]\w*")
 
 Slots = Mapping[str, str]
 Arguments = tuple[Any, ...]
@@ -82,6 +86,12 @@ class Family:
 
     weight: int = 1
     """How many tasks training has of it where it has one of a plain family; compositions are of many kinds."""
+
+    @cached_property
+    def own_names(self) -> frozenset[str]:
+        """Names that its solutions use themselves; a slot that took one would change what they do."""
+        texts = (f"{variant.imports}\n{variant.body}" for variant in self.variants)
+        return frozenset(name for text in texts for name in _NAME.findall(text))
 
     def wordings(self, language: str, *, held_out: bool) -> tuple[str, ...]:
         found = {"en": self.english, "es": self.spanish}[language]

@@ -102,26 +102,44 @@ def draw_entry(rng: Random, *, unseen: bool, limit: int = 0, invented: float = 0
 
 
 def invent(rng: Random, *, unseen: bool, taken: Iterable[str] = ()) -> str:
-    """A word of two or three syllables that means nothing; no keyword, and no name that templates use themselves."""
+    """A word that means nothing: syllables, or the start of one plain word and the end of another.
+
+    The latter makes the pieces of words that training never sees whole appear there all the same. No keyword, and no
+    name of Python's own.
+    """
     refused = {*taken, *_RESERVED}
     while True:
-        word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(rng.choice((2, 2, 3))))
-        word += rng.choice(_CODAS)
+        word = _blend(rng) if rng.random() < _BLENDED else _syllables(rng)
         if word not in refused and is_unseen(word) == unseen:
             return word
+
+
+def _syllables(rng: Random) -> str:
+    word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(rng.choice((2, 2, 3))))
+    return word + rng.choice(_CODAS)
+
+
+def _blend(rng: Random) -> str:
+    first, second = rng.choice(_PLAIN), rng.choice(_PLAIN)
+    return first[: rng.choice((2, 3, 4))] + second[-rng.choice((2, 3, 4)) :]
 
 
 def _holds_words(pool: tuple[str, ...]) -> bool:
     return pool[0].isidentifier()
 
 
+_BLENDED = 0.5
+_PLAIN = tuple(
+    word for word in sorted({*INTS, *LISTS, *TEXTS, *DICTS, *_NOUNS, *WORDS}) if len(word) > 3 and word.isalpha()
+)
 _ONSETS = _split("b c d f g h j k l m n p r s t v z br cr dr fl gr pl pr st tr ch sh")
 _VOWELS = _split("a e i o u")
 _CODAS = ("", "", "", "l", "m", "n", "r", "s", "t", "x")
-# Of the words that syllables can make: Python's builtins and modules, SQL's keywords, names that templates use.
+# Of the words that can come about: Python's builtins and modules, SQL's keywords, names that templates use.
 _RESERVED = frozenset(
     _split(
-        "before begin case code date decimal delete like limit line locale natural pipes posix profile reduce rename replace shutil "
-        "site super time token trace tuple"
+        "anext before begin case code compile date decimal delete dict else eval input iter like limit line "
+        "list locale math natural numbers opcode open pipes posix print profile queue quit range readline "
+        "reduce rename replace shutil site slice socket super time timeit token trace tuple vars with"
     )
 )

@@ -115,7 +115,7 @@ CHAIN = Family(
     snippets=_snippets,
     held_out=_held_out,
     held_out_split="cross",
-    weight=4,
+    weight=6,
     stages={"first": tuple(_FIRST), "second": tuple(_SECOND)},
 )
 
