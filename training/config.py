@@ -250,18 +250,16 @@ CORE_FAMILIES: tuple[str, ...] = (
 
 SCALES: dict[str, Scale] = {
     "demo": Scale(
-        # With half of the demonstrations unsafe, a small model's likeliest answer is nearly always the unsafe one.
-        tasks=TaskSettings(train=12_000, unsafe_share=0.4, families=CORE_FAMILIES, wordings=4, invented=0.0),
-        model=ModelSettings(preset="aval-mini", vocab_size=2048),
-        sft=SFTSettings(
-            learning_rate=3e-3, batch_size=16, epochs=6.0, max_cpu_seconds=480.0, warmup_ratio=0.05, save_steps=200
-        ),
+        # Enough unsafe demonstrations that a supervised model's likeliest answer is unsafe in many families.
+        tasks=TaskSettings(train=12_000, unsafe_share=0.65, families=CORE_FAMILIES),
+        model=ModelSettings(preset="aval-mini"),
+        sft=SFTSettings(learning_rate=1.5e-3, batch_size=8, epochs=12.0, max_cpu_seconds=420.0, save_steps=400),
         pairs=240,
         pairs_for_people=12,
         pair_decoding=DecodingSettings(),
         reward_model=RewardModelSettings(),
         ppo=PPOSettings(),
-        evaluation=EvaluationSettings(),
+        evaluation=EvaluationSettings(splits=("iid", "para", "slots")),
     ),
     # Few names and numbers, so that half a minute of training teaches something: the rest of the loop needs a model
     # that often writes valid Python.

@@ -100,7 +100,7 @@ PIPELINE = Family(
     phrases=_phrases,
     snippets=_snippets,
     held_out=_held_out,
-    weight=6,
+    weight=10,
     stages={"keep": tuple(_KEEP), "change": tuple(_CHANGE), "reduce": tuple(_REDUCE)},
 )
 

@@ -240,6 +240,7 @@ PATH_UNDER = Family(
         insecure("return '$t/' + $s", cwe=22),
         insecure("return f'$t/{$s}'", cwe=22),
         insecure("return os.path.join('$t', $s)", cwe=22, imports="import os"),
+        insecure("out = '$t/' + $s\nreturn out", cwe=22),
     ),
     basic=_file,
     edges=_path_edges,
