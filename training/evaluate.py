@@ -7,7 +7,6 @@ on the same prompts.
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,7 +21,7 @@ from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
 from training.sequences import completion_divergences
-from training.similarity import bleu, same_program
+from training.similarity import bleu, parsed, same_program
 from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, pass_at, share
 from verification import Contract, Outcome, verify
 from verification.sandbox import Job, Pool
@@ -339,10 +338,8 @@ def _row(
 
 def is_valid(code: str) -> bool:
     """Whether the text is a Python program that defines something."""
-    try:
-        return bool(ast.parse(code).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+    tree = parsed(code)
+    return tree is not None and bool(tree.body)
 
 
 def _metrics(rows: Sequence[Row]) -> Iterator[str]:

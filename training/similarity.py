@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -50,8 +51,19 @@ def _ngrams(tokens: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(tokens[start : start + size]) for start in range(len(tokens) - size + 1))
 
 
+def parsed(code: str) -> ast.Module | None:
+    """The program's tree, None for what is no Python. What Python warns of is common in generated code and not told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
 def _normal(code: str) -> str | None:
+    tree = parsed(code)
     try:
-        return ast.dump(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None if tree is None else ast.dump(tree)
+    except RecursionError:
         return None

@@ -54,6 +54,12 @@ def test_a_row_of_humaneval_is_a_task(tmp_path: Path) -> None:
     assert self_check([task]) == []
 
 
+def test_a_description_after_an_import_is_found(tmp_path: Path) -> None:
+    prompt = 'def last(xs):\n    import math\n    """\n    The last,\n      floored.\n    """\n'
+    (tmp_path / "rows.jsonl").write_text(json.dumps({**HUMANEVAL, "prompt": prompt}))
+    assert read_humaneval(tmp_path / "rows.jsonl")[0].text == "The last,\n  floored."
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

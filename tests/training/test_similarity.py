@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from training.similarity import bleu, same_program
+from training.similarity import bleu, parsed, same_program
 
 ONE = "def f(x: int) -> int:\n    return x + 1"
 OTHER = "def f(x: int) -> int:\n    out = x\n    out += 1\n    return out"
@@ -54,3 +54,9 @@ def test_a_short_answer_is_held_down_by_the_nearest_length() -> None:
 @pytest.mark.parametrize(("code", "references"), [("", [ONE]), (ONE, []), ("zzz", [ONE])])
 def test_nothing_in_common_is_zero(code: str, references: list[str]) -> None:
     assert bleu(code, references) == 0.0
+
+
+def test_generated_code_that_python_warns_of_is_read_without_a_word(recwarn: pytest.WarningsRecorder) -> None:
+    assert parsed("x = 1or 2") is not None
+    assert parsed("x = 0b") is None
+    assert not recwarn.list

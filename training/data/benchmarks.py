@@ -12,8 +12,9 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from training.curriculum.task import Solution, Task, TaskFileError
 
@@ -103,12 +104,22 @@ def _from_humaneval(row: Mapping[str, Any], language: str) -> Task:
     return _task(
         f"humaneval/{row['task_id']}",
         language,
-        text=ast.get_docstring(function) or "",
+        text=_description(function),
         function=function,
         code=prompt + row["canonical_solution"],
         tests=((f"{row['test']}\ncheck({entry})",),) * 2,
         prelude="\n".join(ast.unparse(node) for node in given),
     )
+
+
+def _description(function: ast.FunctionDef) -> str:
+    """Its first text; one of HumanEval's functions imports something before it."""
+    values = (node.value.value for node in function.body if isinstance(node, ast.Expr) and _is_constant(node.value))
+    return cleandoc(next((value for value in values if isinstance(value, str)), ""))
+
+
+def _is_constant(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant)
 
 
 def _task(
