@@ -61,13 +61,12 @@ class Grid:
 
     def __init__(self, padding: Tensor, time: int) -> None:
         self.shape = (len(padding), time)
-        held = torch.arange(time, device=padding.device)[None, :] >= padding[:, None]  # (batch, time)
-        # Rows take in one token each once the prompts are in; none of those is padding.
-        self._held = None if time == 1 or bool(held.all()) else held.flatten().nonzero()[:, 0]
-        self.last = (time - padding).cumsum(0) - 1 if self._held is not None else self._last_of_full(padding)
-
-    def _last_of_full(self, padding: Tensor) -> Tensor:
-        return torch.arange(1, len(padding) + 1, device=padding.device) * self.shape[1] - 1
+        # Once the prompts are in, each row takes in one token at a time, and none of those is padding.
+        first = padding if time > 1 else torch.zeros_like(padding)
+        held = torch.arange(time, device=padding.device)[None, :] >= first[:, None]  # (batch, time)
+        self._held = None if bool(held.all()) else held.flatten().nonzero()[:, 0]
+        self.last = held.sum(1).cumsum(0) - 1
+        """Where each row's last token is among the packed ones: (batch,)."""
 
     def pack(self, grid: Tensor) -> Tensor:
         """(batch, time, ...) to (tokens, ...)."""

@@ -26,26 +26,30 @@ def encode_prompt(tokenizer: Any, text: str, signature: str) -> list[int]:
     return encode(tokenizer, format_prompt(tokenizer, text, signature))
 
 
-def encode_prompts(tokenizer: Any, asked: Sequence[tuple[str, str]]) -> list[list[int]]:
-    """Token ids of many prompts, each a text and a signature; several times faster than one by one."""
-    prompts = [format_prompt(tokenizer, text, signature) for text, signature in asked]
-    return [list(ids) for ids in tokenizer(prompts, verbose=False)["input_ids"]]
-
-
 def encode_completion(tokenizer: Any, code: str) -> list[int]:
     """Token ids of the whole code and the end of the sequence."""
-    return [*encode(tokenizer, code, add_special_tokens=False), tokenizer.eos_token_id]
+    return encode_completions(tokenizer, [code])[0]
 
 
 def encode_completions(tokenizer: Any, codes: Sequence[str]) -> list[list[int]]:
     """Token ids of many programs, each with the end of the sequence."""
-    encoded = tokenizer(list(codes), add_special_tokens=False, verbose=False)["input_ids"]
-    return [[*ids, tokenizer.eos_token_id] for ids in encoded]
+    return [[*ids, tokenizer.eos_token_id] for ids in encode_all(tokenizer, codes, add_special_tokens=False)]
 
 
-def encode(tokenizer: Any, text: str, *, add_special_tokens: bool = True) -> list[int]:
-    """Token ids as a plain list; the callers judge the length, so the tokenizer does not warn of it."""
-    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Token ids as a plain list."""
+    return encode_all(tokenizer, [text])[0]
+
+
+def encode_all(tokenizer: Any, texts: Sequence[str], *, add_special_tokens: bool = True) -> list[list[int]]:
+    """Token ids of many texts, several times faster than one by one.
+
+    The callers judge the lengths, so the tokenizer does not warn of them.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
+    return [list(ids) for ids in encoded]
 
 
 def _neutral(tokenizer: Any, text: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 from training.config import DecodingSettings
 from training.models import context_length
 from training.networks import Cache, network_for
-from training.prompting import encode
+from training.prompting import encode_all
 
 _COMPACT_BELOW = 0.8
 """Finished rows leave once fewer than this share of the batch is live; each time costs a copy of the cache."""
@@ -52,7 +52,7 @@ class Decoder:
         on_batch: Callable[[int, int], None] | None = None,
     ) -> list[Completion]:
         """One completion a prompt, in order. ``on_batch(done, total)`` is called after each batch."""
-        ids = [encode(self.tokenizer, prompt) for prompt in prompts]
+        ids = encode_all(self.tokenizer, prompts)
         _check_lengths(ids, context_length(self.model))
         drawn: dict[int, list[int]] = {}
         # Prompts of like length share a batch, so that little is padded.

@@ -35,7 +35,7 @@ from training.curriculum.task import Task
 from training.data.tokenizer import tokenizer_for
 from training.models import PRESETS, build_model, context_length, load
 from training.progress import Progress, Watcher
-from training.prompting import encode_completions, encode_prompts
+from training.prompting import encode_all, encode_completions, format_prompt
 from training.reporting import FINAL, Reporter, finished, fresh_final, processes, trl_arguments, write_summary
 
 SUMMARY = "training.json"
@@ -150,10 +150,8 @@ def _begin(tasks: Sequence[Task], model: ModelSettings, settings: SFTSettings) -
 
 
 def _encode(tasks: Sequence[Task], tokenizer: Any, context: int) -> list[dict[str, list[int]]]:
-    if not tasks:
-        return []
     rows = []
-    prompts = encode_prompts(tokenizer, [(task.text, task.signature) for task in tasks])
+    prompts = encode_all(tokenizer, [format_prompt(tokenizer, task.text, task.signature) for task in tasks])
     completions = encode_completions(tokenizer, [task.demonstration.code for task in tasks])
     for task, prompt, completion in zip(tasks, prompts, completions, strict=True):
         if len(prompt) + len(completion) > context:

@@ -22,7 +22,7 @@ from training.config import ModelSettings, TaskSettings
 from training.curriculum import build
 from training.data.tokenizer import tokenizer_for
 from training.models import build_model, load
-from training.prompting import encode_prompts
+from training.prompting import encode_all, format_prompt
 from training.rollout import _generate_by_library, generate_ids
 
 
@@ -40,7 +40,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         path = chosen.model or _untrained(tasks["train"], Path(folder))
         model, tokenizer = load(path)
-    prompts = encode_prompts(tokenizer, [(task.text, task.signature) for task in tasks["iid"][: chosen.batch]])
+    asked = tasks["iid"][: chosen.batch]
+    prompts = encode_all(tokenizer, [format_prompt(tokenizer, task.text, task.signature) for task in asked])
     common: dict[str, Any] = {
         "max_new_tokens": chosen.new_tokens,
         "eos_token_id": tokenizer.eos_token_id,

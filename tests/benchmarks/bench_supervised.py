@@ -1,7 +1,7 @@
 """What minutes of supervised training from nothing give: pass@1 by split, over seeds and budgets, and best-of-8.
 
-Run by hand: ``make bench NAME=supervised ARGS="--minutes 8 --seeds 0,1,2"``; ``--families all --minutes 40`` for all
-families. Minutes are CPU minutes of the training process (all threads), from the first token read to the last step.
+Run by hand: ``make bench NAME=supervised ARGS="--minutes 8 --seeds 0,1,2 --out FOLDER"``; ``--families all --minutes 40``
+for all families. Minutes are CPU minutes of the training process (all threads), from the first token read to the last step.
 Answers are greedy, their tests run in the sandbox. ``--best-of 8`` draws as many answers a prompt at temperature 1 on
 ``iid`` and keeps the one that passes all tests, if any does. Models are kept under ``--out``.
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,24 @@ _TEXTS = ("key", "family", "split", "language", "text", "entry", "signature")
 
 def _read_line(path: Path, number: int, line: str) -> Task:
     try:
-        return Task.from_json(json.loads(line))
+        data = json.loads(line)
     except json.JSONDecodeError as error:
         raise TaskFileError(f"{path}, line {number}: not JSON ({error.msg}); mend or delete the line") from None
+    with told_of(f"{path}, line {number}"):
+        return Task.from_json(data)
+
+
+@contextmanager
+def told_of(place: str) -> Iterator[None]:
+    """Whatever keeps data from being a task becomes a TaskFileError that names the place."""
+    try:
+        yield
     except KeyError as error:
-        raise TaskFileError(f"{path}, line {number}: the field {error} is missing") from None
+        raise TaskFileError(f"{place}: the field {error} is missing") from None
+    except SyntaxError as error:
+        raise TaskFileError(f"{place}: the code is not Python ({error.msg})") from None
     except (TypeError, ValueError, AttributeError) as error:
-        raise TaskFileError(f"{path}, line {number}: not a task ({error})") from None
+        raise TaskFileError(f"{place}: not a task ({error})") from None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

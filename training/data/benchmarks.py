@@ -14,9 +14,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-from training.curriculum.task import Solution, Task, TaskFileError
+from training.curriculum.task import Solution, Task, TaskFileError, told_of
 
 SPLIT = "real"
 
@@ -58,14 +58,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
 def _converted(
     path: Path, number: int, row: Any, convert: Callable[[Mapping[str, Any], str], Task], language: str
 ) -> Task:
-    try:
+    with told_of(f"{path}, row {number}"):
         return convert(row, language)
-    except KeyError as error:
-        raise TaskFileError(f"{path}, row {number}: the field {error} is missing") from None
-    except SyntaxError as error:
-        raise TaskFileError(f"{path}, row {number}: the code is not Python ({error.msg})") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise TaskFileError(f"{path}, row {number}: not a task ({error})") from None
 
 
 def _from_mbpp(row: Mapping[str, Any], language: str) -> Task:
@@ -114,12 +108,11 @@ def _from_humaneval(row: Mapping[str, Any], language: str) -> Task:
 
 def _description(function: ast.FunctionDef) -> str:
     """Its first text; one of HumanEval's functions imports something before it."""
-    values = (node.value.value for node in function.body if isinstance(node, ast.Expr) and _is_constant(node.value))
-    return cleandoc(next((value for value in values if isinstance(value, str)), ""))
-
-
-def _is_constant(node: ast.expr) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant)
+    for statement in function.body:
+        match statement:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                return cleandoc(text)
+    return ""
 
 
 def _task(
