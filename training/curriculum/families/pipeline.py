@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
+from training.curriculum.family import Arguments, Family, Slots, fill, idiomatic, unguarded, verbose
 from training.curriculum.slots import LISTS, is_unseen
 
 _KEEP = {
@@ -26,6 +26,14 @@ _REDUCE = {
     "min": ("min(out, default=0)", "min(out)", "smallest", "el menor"),
     "last": ("out[-1] if out else 0", "out[-1]", "last", "el último"),
 }
+_WHOLE = "$value for item in $xs if $test"
+_AT_ONCE = {
+    "sum": (f"sum({_WHOLE})", f"sum({_WHOLE})", f"sum({_WHOLE})"),
+    "max": (f"max(({_WHOLE}), default=0)", f"max({_WHOLE})", f"max([{_WHOLE}])"),
+    "min": (f"min(({_WHOLE}), default=0)", f"min({_WHOLE})", f"min([{_WHOLE}])"),
+    "last": (f"([0] + [{_WHOLE}])[-1]", f"[{_WHOLE}][-1]", f"list({_WHOLE})[-1]"),
+}
+"""The same in one expression: guarded, and bare in two ways. A sum needs no guard."""
 
 
 def _phrases(slots: Slots, language: str) -> Slots:
@@ -39,7 +47,10 @@ def _phrases(slots: Slots, language: str) -> Slots:
 
 def _snippets(slots: Slots) -> Slots:
     guarded, bare, *_ = _REDUCE[slots["reduce"]]
-    return {"test": _KEEP[slots["keep"]][0], "value": _CHANGE[slots["change"]][0], "guarded": guarded, "bare": bare}
+    parts = {"test": _KEEP[slots["keep"]][0], "value": _CHANGE[slots["change"]][0]}
+    safe, *unsafe = (fill(text, {**slots, **parts}) for text in _AT_ONCE[slots["reduce"]])
+    at_once = {"at_once": safe, "at_once_bare": unsafe[0], "at_once_listed": unsafe[1]}
+    return {**parts, **at_once, "guarded": guarded, "bare": bare}
 
 
 def _held_out(slots: Slots) -> bool:
@@ -90,9 +101,12 @@ PIPELINE = Family(
         idiomatic("out = [$value for item in $xs if $test]\nreturn $guarded"),
         verbose("out = []\nfor item in $xs:\n    if $test:\n        out.append($value)\nreturn $guarded"),
         verbose("kept = [item for item in $xs if $test]\nout = [$value for item in kept]\nreturn $guarded"),
+        idiomatic("return $at_once"),
         unguarded("out = [$value for item in $xs if $test]\nreturn $bare", cwe=248),
         unguarded("out = []\nfor item in $xs:\n    if $test:\n        out.append($value)\nreturn $bare", cwe=248),
         unguarded("kept = [item for item in $xs if $test]\nout = [$value for item in kept]\nreturn $bare", cwe=248),
+        unguarded("return $at_once_bare", cwe=248),
+        unguarded("return $at_once_listed", cwe=248),
     ),
     basic=_basic,
     edges=_edges,
