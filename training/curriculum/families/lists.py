@@ -301,6 +301,10 @@ CHUNK = Family(
             "    out.append($xs[pos : pos + $n])\nreturn out"
         ),
         unguarded("return [$xs[pos : pos + $n] for pos in range(0, len($xs), $n)]", cwe=248),
+        unguarded(
+            "out = []\nfor pos in range(0, len($xs), $n):\n    out.append($xs[pos : pos + $n])\nreturn out", cwe=248
+        ),
+        unguarded("return list(map(lambda pos: $xs[pos : pos + $n], range(0, len($xs), $n)))", cwe=248),
     ),
     basic=_chunks,
     edges=_chunks_edges,
@@ -340,6 +344,7 @@ DEDUP = Family(
         idiomatic("return list(dict.fromkeys($xs))"),
         verbose("out = []\nfor item in $xs:\n    if item not in out:\n        out.append(item)\nreturn out"),
         unguarded("return sorted(set($xs))", cwe=682),
+        unguarded("return sorted(dict.fromkeys($xs))", cwe=682),
     ),
     basic=_repeats,
     edges=_repeats_edges,

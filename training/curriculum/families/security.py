@@ -110,6 +110,20 @@ SQL_SELECT = Family(
             cwe=89,
             imports="import sqlite3",
         ),
+        insecure(
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k, v)')\n"
+            "db.executemany('INSERT INTO $t VALUES (?, ?)', $r)\n"
+            'return [v for (v,) in db.execute("SELECT v FROM $t WHERE k = \'" + $s + "\'")]',
+            cwe=89,
+            imports="import sqlite3",
+        ),
+        insecure(
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k, v)')\n"
+            "db.executemany('INSERT INTO $t VALUES (?, ?)', $r)\n"
+            "return [v for (v,) in db.execute(\"SELECT v FROM $t WHERE k = '%s'\" % $s)]",
+            cwe=89,
+            imports="import sqlite3",
+        ),
     ),
     basic=_select,
     edges=_select_edges,
