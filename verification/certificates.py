@@ -17,6 +17,7 @@ from typing import Any
 
 import z3
 
+from verification.abstract.prove import Proof
 from verification.outcome import Certificate
 from verification.symbolic.explore import Exploration, Leaf
 from verification.symbolic.state import Step, steps
@@ -56,6 +57,17 @@ def obligations(exploration: Exploration) -> list[str]:
     return covers + [_script(exploration, terms[::-1]) for terms in branches]
 
 
+def proof_obligations(proof: Proof) -> list[str]:
+    """The scripts of a proof about all runs: whatever was shown not to happen, each together with what led there."""
+    assert proof.machine is not None
+    context = proof.machine.context
+    scripts: dict[str, None] = {}
+    for shown in proof.discharged:
+        terms = [step.term for step in steps(shown.path)][::-1]
+        scripts[_written(context, [*terms, *shown.extra])] = None
+    return list(scripts) or [_written(context, [z3.BoolVal(False, context)])]
+
+
 def _uncovered(leaves: Sequence[Leaf], context: Any) -> list[Any]:
     """Inputs that are on no path: every fact where it was made, and no leaf's decisions."""
     facts: dict[Step, Any] = {}
@@ -77,7 +89,11 @@ def _all(terms: Sequence[Any], context: Any) -> Any:
 
 
 def _script(exploration: Exploration, terms: Iterable[Any]) -> str:
-    solver = z3.Solver(ctx=exploration.machine.context)
+    return _written(exploration.machine.context, terms)
+
+
+def _written(context: Any, terms: Iterable[Any]) -> str:
+    solver = z3.Solver(ctx=context)
     solver.add(*terms)
     return "(set-logic ALL)\n" + solver.to_smt2()
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from verification.batch import BadRow, read_rows, verify_all, verify_rows
+from verification.cache import Request, default_folder
 from verification.outcome import Outcome, Report
 from verification.presentation import LANGUAGES, show
-from verification.properties import CATALOGUE, DEFAULT
+from verification.properties import CATALOGUE, DEFAULT, known
 from verification.request import Contract, Limits
+from verification.sarif import to_sarif
+from verification.worker import NoSandbox
 
 NOTHING_REFUTED, REFUTED, USAGE = 0, 1, 2
 
@@ -56,12 +59,16 @@ def _add_verify(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--post", help="expected of the arguments and `result`: a Python expression")
     parser.add_argument("--allow", action="append", metavar="EXCEPTION", help="an exception that may escape")
     parser.add_argument("--unroll", type=int, default=Limits().unroll, help="iterations that depend on the input")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the report as JSON")
+    form.add_argument("--sarif", action="store_true", help="print what is refuted as SARIF 2.1.0")
+    parser.add_argument("--undecided", action="store_true", help="with --sarif: notes on what is not decided, too")
     parser.add_argument("--certificates", type=Path, metavar="DIR", help="write a certificate for each proof")
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument("--jsonl", type=Path, metavar="IN", help="verify each row of a JSON Lines file instead")
     parser.add_argument("--out", type=Path, help="where the rows of --jsonl go")
     parser.add_argument("--jobs", type=int, default=1, help="processes for --jsonl")
+    parser.add_argument("--no-cache", action="store_true", help="neither use earlier reports nor keep this one")
     parser.set_defaults(run=_guarded(_verify))
     return parser
 
@@ -74,13 +81,13 @@ def _add_certify(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _guarded(command: Any) -> Any:
-    """Report a usage error in one line."""
+    """Report a usage error, or that there is no sandbox, in one line."""
 
     def run(options: argparse.Namespace) -> int:
         try:
             status: int = command(options)
             return status
-        except UsageError as error:
+        except (UsageError, NoSandbox) as error:
             print(f"aval: {error}", file=sys.stderr)
             return USAGE
 
@@ -96,27 +103,37 @@ def _verify(options: argparse.Namespace) -> int:
     limits = _limits(options.unroll)
     if options.jsonl is not None:
         return _verify_rows(options, limits)
-    source = _read(options.file)
-    contract = _contract(options.pre, options.post, options.allow)
-    report = _run(source, options, contract, limits)
+    source = _read(options.file, limits)
+    (report,) = verify_all([_request(source, options, limits)], cache=_cache(options))
     if options.certificates:
-        _write_certificates(report, options.certificates, options.file.stem)
-    if options.json:
-        print(json.dumps(report.to_json(), ensure_ascii=False))
-    else:
-        print(show(report, source, name=str(options.file), language=options.language))
+        _write_certificates(report, options.certificates, options.file.stem if str(options.file) != "-" else "stdin")
+    _print(_told(report, source, options))
     return REFUTED if report.outcome is Outcome.REFUTED else NOTHING_REFUTED
 
 
-def _run(source: str, options: argparse.Namespace, contract: Contract | None, limits: Limits) -> Report:
-    from verification.verifier import verify  # loads Z3
+def _told(report: Report, source: str, options: argparse.Namespace) -> str:
+    if options.json:
+        return _json(report.to_json())
+    if options.sarif:
+        reports = [(str(options.file), source, report)]
+        return _json(to_sarif(reports, include_undecided=options.undecided), indent=1)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    name = "<stdin>" if str(options.file) == "-" else str(options.file)
+    return show(report, source, name=name, language=options.language, colour=colour)
 
-    slugs = tuple(options.property or (*DEFAULT, "contract") if contract else options.property or DEFAULT)
-    for slug in slugs:
-        if slug not in CATALOGUE:
-            raise UsageError(f"unknown property {slug!r}: choose from {', '.join(CATALOGUE)}")
+
+def _request(source: str, options: argparse.Namespace, limits: Limits) -> Request:
+    try:
+        contract = None
+        if options.pre is not None or options.post is not None or options.allow:
+            contract = Contract(options.pre, options.post, tuple(options.allow or ()))
+        slugs = tuple(options.property or ((*DEFAULT, "contract") if contract else DEFAULT))
+        for slug in slugs:
+            known(slug)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     certify = options.certificates is not None
-    return verify(source, entry=options.entry, properties=slugs, contract=contract, limits=limits, certify=certify)
+    return Request(source, options.entry, slugs, contract, limits, certify)
 
 
 def _limits(unroll: int) -> Limits:
@@ -126,32 +143,52 @@ def _limits(unroll: int) -> Limits:
         raise UsageError(str(error)) from None
 
 
-def _contract(pre: str | None, post: str | None, allowed: Sequence[str] | None) -> Contract | None:
-    if pre is None and post is None and not allowed:
-        return None
-    try:
-        return Contract(pre, post, tuple(allowed or ()))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+def _cache(options: argparse.Namespace) -> Path | None:
+    return None if options.no_cache else default_folder()
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, limits: Limits) -> str:
+    """The text of a program; of one that is far too long only as much as shows that."""
+    most = 4 * limits.source_characters + 4
+    data = _bytes(path, most)
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        return data.decode("utf-8-sig", "ignore" if len(data) == most else "strict")  # cut off within a character
     except UnicodeDecodeError:
         raise UsageError(f"cannot read {path}: it is not UTF-8 text") from None
 
 
+def _bytes(path: Path, most: int = -1) -> bytes:
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(most)
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _print(text: str) -> None:
+    """What standard output's encoding doesn't have is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _json(data: dict[str, Any], indent: int | None = None) -> str:
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(data, indent=indent)
+    return text
+
+
 def _write_certificates(report: Report, folder: Path, name: str) -> None:
-    from verification.certificates import write
+    from verification.certificates import write  # loads Z3
 
     try:
         for verdict in report.verdicts:
             if verdict.certificate is not None:
-                write(verdict.certificate, folder, name if name != "-" else "stdin")
+                write(verdict.certificate, folder, name)
     except OSError as error:
         raise UsageError(f"cannot write certificates to {folder}: {error.strerror}") from None
 
@@ -164,71 +201,26 @@ def _verify_rows(options: argparse.Namespace, limits: Limits) -> int:
         raise UsageError("--jsonl needs --out OUT")
     if options.jobs < 1:
         raise UsageError(f"--jobs is {options.jobs}: give a whole number of at least 1")
-    rows = [(row, limits, options.certificates) for row in _rows(options.jsonl)]
+    certify = options.certificates is not None
+    try:
+        rows = read_rows(_bytes(options.jsonl), name=str(options.jsonl), limits=limits, certify=certify)
+    except BadRow as error:
+        raise UsageError(str(error)) from None
+    if options.out.exists() and options.jsonl.exists() and options.out.samefile(options.jsonl):
+        raise UsageError(f"--out {options.out} is the input itself: give another file")
     refuted = False
     try:
-        with options.out.open("w", encoding="utf-8") as out:
-            for done in _each(rows, options.jobs):
-                refuted = refuted or done["outcome"] == Outcome.REFUTED
-                out.write(json.dumps(done, ensure_ascii=False) + "\n")
+        # A lone half of a character can't be written as UTF-8, but as JSON's escape, which is Python's as well.
+        with options.out.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            for row, report in verify_rows(rows, jobs=options.jobs, cache=_cache(options)):
+                if certify:
+                    _write_certificates(report, options.certificates, row.file_name)
+                refuted = refuted or report.outcome is Outcome.REFUTED
+                out.write(json.dumps(row.answered(report), ensure_ascii=False) + "\n")
                 out.flush()
     except OSError as error:
         raise UsageError(f"cannot write {options.out}: {error.strerror}") from None
     return REFUTED if refuted else NOTHING_REFUTED
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            if not (isinstance(row, dict) and isinstance(row["code"], str)):
-                raise ValueError("no text under `code`")
-            row.setdefault("id", number)
-            _row_request(row)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UsageError(f"{path}, line {number}: not a row ({type(error).__name__}: {error})") from None
-        yield row
-
-
-def _row_request(row: dict[str, Any]) -> tuple[Contract | None, tuple[str, ...]]:
-    """The contract and properties of a row; ValueError if they are none."""
-    given = [row.get("pre"), row.get("post"), row.get("allowed_exceptions")]
-    contract = Contract(given[0], given[1], tuple(given[2] or ())) if any(given) else None
-    default = (*DEFAULT, "contract") if contract else DEFAULT
-    slugs = tuple(row.get("properties") or default)
-    for slug in slugs:
-        if slug not in CATALOGUE:
-            raise ValueError(f"unknown property {slug!r}")
-    return contract, slugs
-
-
-def _each(rows: Sequence[tuple[dict[str, Any], Limits, Path | None]], jobs: int) -> Iterable[dict[str, Any]]:
-    if jobs == 1:
-        yield from map(_verify_row, rows)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_verify_row, rows, chunksize=8)
-
-
-def _verify_row(work: tuple[dict[str, Any], Limits, Path | None]) -> dict[str, Any]:
-    from verification.verifier import verify  # loads Z3
-
-    row, limits, folder = work
-    contract, slugs = _row_request(row)
-    report = verify(
-        row["code"],
-        entry=row.get("entry"),
-        properties=slugs,
-        contract=contract,
-        limits=limits,
-        certify=folder is not None,
-    )
-    if folder is not None:
-        _write_certificates(report, folder, str(row["id"]).replace("/", "_"))
-    plain = report.to_json()
-    return {"id": row["id"], **{key: plain[key] for key in ("outcome", "verdicts", "cpu_seconds")}}
 
 
 # --- certificates

@@ -1,25 +1,37 @@
 """Runs calls of a program in the sandbox and says which properties each call broke.
 
-All calls travel together in one driver program. It holds the source as text, executes it anew for each call,
+All calls travel together. A driver (`verification.driver`) holds the source as text, executes it anew for each call,
 and counts executed lines, so that an endless loop ends at the same step on every machine.
 """
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from verification import driver
 from verification.request import Contract
 from verification.sandbox import Job, Limits, Pool, Result
 from verification.sandbox import call as shared_call
 
 MAX_LINES = 20_000
-"""Lines that one call may execute."""
+"""Steps that one call may take: lines, calls and returns."""
 
-SANDBOX = Limits(cpu_seconds=0.5)
+MAX_BATCH_LINES = 60_000
+"""Steps that a batch may take, beyond which each further call may take few."""
+
+SANDBOX = Limits(cpu_seconds=0.5, memory_mb=128)
 """For all calls together; what is lost to it is unknown, never a verdict."""
 
 MAX_LOST = 2
+
+LONG = 60
+"""Items from which on a value that repeats one is told in short."""
+
+SEEN = ("termination", "recursion", "int-bounds", "float", "argument-mutation", "return-type", "equivalence")
+"""The properties that a call can be seen to break without an exception of their own."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +43,23 @@ class Observation:
 
     status: str
     """``returned``, ``raised``, ``broken`` (the postcondition), ``excluded`` (by the precondition),
-    ``budget`` (too many lines), or ``lost`` (the sandbox ended the call)."""
+    ``endless`` (a state came again), ``budget`` (too many lines or too much memory),
+    or ``lost`` (the sandbox ended the call)."""
 
     exception: str = ""
     ancestors: tuple[str, ...] = ()
     message: str = ""
     line: int | None = None
+    """Of the exception; or the last one before the call returned, or of the state that came again."""
+
     shown: str = ""
     """The returned value, shortened."""
+
+    breaks: tuple[str, ...] = ()
+    """Which of the properties that were asked for, and are among `SEEN`, the call was seen to break."""
+
+    evidence: tuple[str, ...] = ()
+    """For each of them, in words."""
 
     @property
     def about_none(self) -> bool:
@@ -46,11 +67,25 @@ class Observation:
 
     @property
     def observed(self) -> str:
-        """What to tell a reader."""
+        """What to tell a reader: how the call ended, and all that it was seen to break."""
+        ending = self._ending
+        rest = [text for text in dict.fromkeys(self.evidence) if text != ending]
+        if rest and rest[0].startswith(ending):
+            return "; ".join(rest)
+        return "; ".join([ending, *rest])
+
+    def shows(self, slug: str) -> str:
+        """What to tell a reader of one property."""
+        return dict(zip(self.breaks, self.evidence, strict=True)).get(slug, self._ending)
+
+    @property
+    def _ending(self) -> str:
         if self.status == "raised":
             return f"{self.exception}: {self.message}" if self.message else self.exception
         if self.status == "broken":
             return f"returned {self.shown}, which breaks the postcondition"
+        if self.status == "endless":
+            return "".join(self.evidence)
         return f"returned {self.shown}" if self.status == "returned" else self.status
 
 
@@ -64,13 +99,70 @@ class Call:
 
     def __str__(self) -> str:
         """As a reader would type it."""
-        named = (f"{name}={value!r}" for name, value in self.keywords)
-        return f"{self.entry}({', '.join([*map(repr, self.values), *named])})"
+        named = (f"{name}={literal(value)}" for name, value in self.keywords)
+        return f"{self.entry}({', '.join([*map(literal, self.values), *named])})"
 
     @property
-    def literal(self) -> str:
-        """As the driver program holds it."""
-        return repr((self.entry, self.values, dict(self.keywords)))
+    def blob(self) -> bytes:
+        """As the driver takes it: no value is the same object as another, as a caller's need not be."""
+        plain: Any = (self.entry, self.values, dict(self.keywords))
+        return marshal.dumps(plain, 2)
+
+
+def literal(value: object) -> str:
+    """The value as an expression that makes it, whatever the order in which this process holds its sets."""
+    kind = type(value)
+    if isinstance(value, float) and value - value != 0:
+        return f"float({str(value)!r})"
+    if isinstance(value, str | list | tuple) and _is_monotonous(value):
+        return f"{literal(value[:1])} * {len(value)}"
+    if isinstance(value, tuple) and kind is tuple:
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, list) and kind is list:
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict) and kind is dict:
+        return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, set | frozenset) and value:
+        items = f"{{{', '.join(sorted(map(literal, value)))}}}"
+        return items if kind is set else f"frozenset({items})"
+    return repr(value)
+
+
+def _is_monotonous(value: str | list[object] | tuple[object, ...]) -> bool:
+    """Whether it is long and says one thing again and again, which takes less room to write."""
+    if len(value) < LONG or type(value[0]) not in (int, bool, str, type(None)):
+        return False
+    return all(type(item) is type(value[0]) and item == value[0] for item in value)
+
+
+@dataclass(frozen=True)
+class _Program:
+    """What is the same for all calls."""
+
+    source: str
+    parameters: tuple[str, ...]
+    contract: Contract | None
+    properties: tuple[str, ...]
+    int_range: tuple[int, int] | None
+    reference: str | None
+
+    def results(self, calls: Sequence[Call], pool: Pool | None) -> Result:
+        asked = [slug for slug in self.properties if slug in SEEN]
+        groups = ["calls", *(["checks"] if asked else [])]
+        if "termination" in asked and "while" in self.source:  # the only loop whose states are compared
+            groups.append("cycles")
+        options = {
+            "parameters": list(self.parameters),
+            "pre": self.contract.pre if self.contract else None,
+            "post": self.contract.post if self.contract else None,
+            "properties": asked,
+            "int_range": self.int_range,
+            "reference": self.reference,
+            "limit": MAX_LINES,
+            "batch": MAX_BATCH_LINES,
+        }
+        blobs = [call.blob for call in calls]
+        return drive(driver.loader(self.source), pool, [driver.packed(groups), blobs, options])
 
 
 def replay(
@@ -80,55 +172,53 @@ def replay(
     parameters: Sequence[str] = (),
     contract: Contract | None = None,
     pool: Pool | None = None,
+    properties: Sequence[str] = (),
+    int_range: tuple[int, int] | None = None,
+    reference: str | None = None,
 ) -> tuple[list[Observation], float]:
-    """Run each call; observations in the same order, and the CPU seconds that it took."""
+    """Run each call; observations in the same order, and the CPU seconds that it took.
+
+    What the calls break is looked for among `properties`: int-bounds only with an `int_range` (both ends belong to it),
+    equivalence only with a `reference`, the source of a program that defines the same entry. Only what was seen counts:
+    a call that runs out of lines breaks nothing.
+    """
     if not calls:
         return [], 0.0
-    result = drive(_driver(source, calls, parameters, contract), pool)
+    program = _Program(source, tuple(parameters), contract, tuple(properties), int_range, reference)
+    result = program.results(calls, pool)
     rows = _rows(result, len(calls))
     if rows is not None:
         return [_observation(str(call), row) for call, row in zip(calls, rows, strict=True)], result.cpu_seconds
     if len(calls) == 1:
-        return [Observation(str(calls[0]), "lost", message=result.status)], result.cpu_seconds
-    return _one_by_one(source, calls, parameters, contract, pool, result.cpu_seconds)
+        return [_lost(calls[0], result.status)], result.cpu_seconds
+    return _one_by_one(program, calls, pool, result.cpu_seconds)
 
 
 def _one_by_one(
-    source: str,
-    calls: Sequence[Call],
-    parameters: Sequence[str],
-    contract: Contract | None,
-    pool: Pool | None,
-    spent: float,
+    program: _Program, calls: Sequence[Call], pool: Pool | None, spent: float
 ) -> tuple[list[Observation], float]:
     """One call took the others with it: run each on its own, until too many are lost."""
     seen: list[Observation] = []
     for call in calls:
         if sum(observation.status == "lost" for observation in seen) >= MAX_LOST:
-            seen.append(Observation(str(call), "lost", message="not run"))
+            seen.append(_lost(call, "not run"))
             continue
-        (observation,), seconds = replay(source, [call], parameters=parameters, contract=contract, pool=pool)
-        seen.append(observation)
-        spent += seconds
+        result = program.results([call], pool)
+        rows = _rows(result, 1)
+        seen.append(_observation(str(call), rows[0]) if rows else _lost(call, result.status))
+        spent += result.cpu_seconds
     return seen, spent
 
 
-def drive(code: str, pool: Pool | None) -> Result:
+def _lost(call: Call, why: str) -> Observation:
+    return Observation(str(call), "lost", message=why)
+
+
+def drive(code: str, pool: Pool | None, arguments: Sequence[object] = ()) -> Result:
     """Run a driver program in the given pool, or in the one that this process shares."""
     if pool is None:
-        return shared_call(code, "drive", [], limits=SANDBOX)
-    return pool.run_many([Job.call(code, "drive", [], limits=SANDBOX)])[0]
-
-
-def _driver(source: str, calls: Sequence[Call], parameters: Sequence[str], contract: Contract | None) -> str:
-    return _DRIVER.format(
-        source=source,
-        calls=", ".join(call.literal for call in calls),
-        parameters=list(parameters),
-        pre=contract.pre if contract else None,
-        post=contract.post if contract else None,
-        lines=MAX_LINES,
-    )
+        return shared_call(code, "drive", arguments, limits=SANDBOX)
+    return pool.run_many([Job.call(code, "drive", arguments, limits=SANDBOX)])[0]
 
 
 def _rows(result: Result, expected: int) -> list[list[object]] | None:
@@ -136,11 +226,18 @@ def _rows(result: Result, expected: int) -> list[list[object]] | None:
     value = result.value
     if result.status != "passed" or not isinstance(value, list) or len(value) != expected:
         return None
-    return value if all(isinstance(row, list) and len(row) == 6 for row in value) else None
+    return value if all(map(_is_row, value)) else None
+
+
+def _is_row(row: object) -> bool:
+    if not (isinstance(row, list) and len(row) == 7 and isinstance(row[6], list)):
+        return False
+    return all(isinstance(pair, list) and len(pair) == 2 and pair[0] in SEEN for pair in row[6])
 
 
 def _observation(text: str, row: Sequence[object]) -> Observation:
-    status, exception, ancestors, message, line, shown = row
+    status, exception, ancestors, message, line, shown, broken = row
+    assert isinstance(broken, list)
     return Observation(
         call=text,
         status=str(status),
@@ -149,84 +246,6 @@ def _observation(text: str, row: Sequence[object]) -> Observation:
         message=str(message),
         line=line if isinstance(line, int) else None,
         shown=str(shown),
+        breaks=tuple(str(slug) for slug, _ in broken),
+        evidence=tuple(str(seen) for _, seen in broken),
     )
-
-
-_DRIVER = """
-def drive():
-    import sys
-
-    source = {source!r}
-    calls = [{calls}]
-    parameters = {parameters!r}
-    pre, post = {pre!r}, {post!r}
-    program = compile(source, "program.py", "exec", dont_inherit=True)
-
-    class Budget(BaseException):
-        pass
-
-    def watch():
-        left = [{lines}]
-
-        def trace(frame, event, argument):
-            left[0] -= 1
-            if left[0] < 0:
-                raise Budget
-            return trace
-
-        sys.settrace(trace)
-
-    def short(value):
-        try:
-            text = repr(value)
-        except Exception:
-            return "a value without a text"
-        return text if len(text) <= 200 else text[:200] + "..."
-
-    def failed(error):
-        line, step = None, error.__traceback__
-        while step is not None:
-            if step.tb_frame.f_code.co_filename == "program.py":
-                line = step.tb_lineno
-            step = step.tb_next
-        try:
-            message = str(error)[:300]
-        except Exception:
-            message = ""
-        names = " ".join(base.__name__ for base in type(error).__mro__)
-        return ["raised", type(error).__name__, names, message, line, ""]
-
-    def run(name, values, keywords):
-        names = {{"__name__": "program"}}
-        bound = dict(zip(parameters, values), **keywords)
-        try:
-            watch()
-            exec(program, names)
-            if pre is not None:
-                try:
-                    if not eval(pre, {{**names, **bound}}):
-                        return ["excluded", "", "", "", None, ""]
-                except Exception:
-                    return ["excluded", "", "", "", None, ""]
-            try:
-                result = names[name](*values, **keywords)
-            finally:
-                sys.settrace(None)
-            if post is not None:
-                try:  # the arguments as globals: a generator in it would not see locals
-                    holds = bool(eval(post, {{**names, **bound, "result": result}}))
-                except Exception:
-                    holds = False
-                if not holds:
-                    return ["broken", "", "", "", None, short(result)]
-            return ["returned", "", "", "", None, short(result)]
-        except Budget:
-            return ["budget", "", "", "", None, ""]
-        except BaseException as error:
-            sys.settrace(None)
-            return failed(error)
-        finally:
-            sys.settrace(None)
-
-    return [run(*given) for given in calls]
-"""

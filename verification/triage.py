@@ -1,4 +1,4 @@
-"""Reads a program before anything else: is it Python, of a size and depth that can be verified?"""
+"""Reads a program before anything else: is it Python, of a size, width and depth that can be verified?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import warnings
 from dataclasses import dataclass
 
 from verification.request import Limits
+
+MOST_PARTS = 2_000
+"""Parts of one expression, such as the elements of a list literal or the operands of a chain of `and`."""
+
+LARGEST_NUMBER = 10**4300
+"""Python writes no larger integer as decimal text, and neither would a solver be given it."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,9 @@ def read(source: str, limits: Limits) -> ast.Module | Unreadable:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-            if _depth(tree, limits.nesting) > limits.nesting:
-                return Unreadable(f"the program is nested deeper than {limits.nesting} levels")
+            excess = _excess(tree, limits.nesting)
+            if excess is not None:
+                return excess
             compile(tree, "program.py", "exec", dont_inherit=True)
     except SyntaxError as error:
         return Unreadable(f"not valid Python: {error.msg}", error.lineno)
@@ -40,14 +47,32 @@ def read(source: str, limits: Limits) -> ast.Module | Unreadable:
     return tree
 
 
-def _depth(tree: ast.Module, enough: int) -> int:
-    """Levels of the syntax tree, counted breadth first and only as far as `enough`."""
+def _excess(tree: ast.Module, nesting: int) -> Unreadable | None:
+    """What is too deep, too wide or too large in the tree; breadth first, and no further down than is allowed."""
     level: list[ast.AST] = [tree]
     depth = 0
-    while level and depth <= enough:
+    while level:
         depth += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth
+        if depth > nesting:
+            return Unreadable(f"the program is nested deeper than {nesting} levels")
+        below: list[ast.AST] = []
+        for node in level:
+            parts = list(ast.iter_child_nodes(node))
+            if isinstance(node, ast.expr) and (len(parts) > MOST_PARTS or _is_huge(node)):
+                return _too_large(node, len(parts))
+            below += parts
+        level = below
+    return None
+
+
+def _is_huge(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value >= LARGEST_NUMBER
+
+
+def _too_large(node: ast.expr, parts: int) -> Unreadable:
+    if parts > MOST_PARTS:
+        return Unreadable(f"one expression has {parts} parts, more than {MOST_PARTS}", node.lineno)
+    return Unreadable("a number has more than 4300 digits", node.lineno)
 
 
 def choose_entry(tree: ast.Module, entry: str | None) -> str | Unreadable:

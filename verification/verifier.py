@@ -6,11 +6,15 @@ import ast
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from verification import certificates
+from verification.abstract.prove import MAX_PARAMETERS, Proof, prove
+from verification.annotations import strange_annotation
+from verification.boundary import calls_for
+from verification.minimise import minimise
 from verification.outcome import Counterexample, Outcome, Report, Verdict
 from verification.properties import DEFAULT, SECURITY, known
 from verification.replay import Call, Observation, replay
@@ -18,15 +22,21 @@ from verification.request import Contract, Limits
 from verification.sandbox import Pool
 from verification.security.sinks import check as check_security
 from verification.symbolic.explore import CONTRACT, EXPLORED_SLUGS, Exploration, Violation, broken_by, explore_within
-from verification.symbolic.inputs import Parameter, boundary_calls, parameters
+from verification.symbolic.inputs import Parameter, parameters
 from verification.triage import Unreadable, choose_entry, read
 
 EXPLORED: tuple[str, ...] = (*EXPLORED_SLUGS, CONTRACT)
 """The properties that exploration decides."""
 
-BOUNDARY_CALLS = 8
-TYPED = "arguments are exactly of their annotated types, and no two of them are the same object"
-RESOURCES = "memory and recursion depth suffice"
+PROVABLE: tuple[str, ...] = (*EXPLORED, "termination", "recursion", "float", "argument-mutation", "return-type")
+"""The properties that a proof attempt decides, and running the program may refute."""
+
+BOUNDARY_CALLS = 24
+LONG_CALL = 48
+"""A failing call longer than this is made smaller before it is shown."""
+
+TYPED = "arguments are exactly of their annotated types, and no two of them share an object"
+RESOURCES = "memory and recursion depth suffice, and counts, positions and code points stay below 2**63"
 RECURSION_LIMIT = 9_000
 """The executor recurses along the syntax and nested calls, both of which are bounded by the limits."""
 
@@ -93,9 +103,9 @@ class _Program:
 def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdict], float]:
     verdicts: dict[str, Verdict] = {}
     sandboxed = 0.0
-    explored = [slug for slug in properties if slug in EXPLORED]
-    if explored:
-        found, spent = _explored(program, explored)
+    behaviour = [slug for slug in properties if slug in PROVABLE]
+    if behaviour:
+        found, spent = _decided(program, behaviour)
         verdicts.update(found)
         sandboxed += spent
     for slug in properties:
@@ -103,46 +113,163 @@ def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdic
             verdicts[slug], spent = check_security(program.source, program.tree, program.entry, slug, pool=program.pool)
             sandboxed += spent
         elif slug not in verdicts:
-            verdicts[slug] = Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property")
+            verdicts[slug] = _needs_more(slug)
     return [verdicts[slug] for slug in properties], sandboxed
 
 
-def _explored(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict], float]:
-    """One exploration and one use of the sandbox for all the properties."""
-    found = explore_within(program.tree, program.entry, contract=program.contract, limits=program.limits)
-    suspects = [violation for violation in found.violations if violation.property in slugs]
-    calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]
-    if suspects or not found.complete:
-        calls += [program.call(row) for row in boundary_calls(program.parameters, BOUNDARY_CALLS)]
-    names = [parameter.name for parameter in program.parameters]
-    if suspects and not calls:
-        calls = [program.call(())]
-    calls = list({str(call): call for call in calls}.values())
-    seen, spent = replay(program.source, calls, parameters=names, contract=program.contract, pool=program.pool)
-    evidence = _Evidence(found)
-    return {slug: _conclude(program, found, evidence, slug, seen) for slug in slugs}, spent
+def _needs_more(slug: str) -> Verdict:
+    if slug == "int-bounds":
+        return Verdict(slug, Outcome.VACUOUS, "no range was stated")
+    return Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property")
 
 
-def _conclude(
-    program: _Program, found: Exploration, evidence: _Evidence, slug: str, seen: Sequence[Observation]
-) -> Verdict:
-    shown = [observation for observation in seen if slug in _broken(observation, program.contract)]
-    if shown:
-        best = min(shown, key=lambda observation: len(observation.call))
-        counterexample = Counterexample(best.call, best.observed)
-        return Verdict(slug, Outcome.REFUTED, best.observed, best.line, counterexample)
-    suspects = [violation for violation in found.violations if violation.property == slug]
-    if suspects:
-        return _not_replayed(program, slug, suspects[0], seen)
-    return _without_violation(program, found, evidence, slug)
+def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict], float]:
+    """First what running it shows, then what can be proved of all runs, then single paths for what is left."""
+    runs = _Runs(program, tuple(slugs))
+    if len(program.parameters) <= MAX_PARAMETERS:
+        runs.observe([program.call(row) for row in calls_for(program.parameters, BOUNDARY_CALLS)])
+    verdicts = {slug: verdict for slug in slugs if (verdict := runs.refuted(slug)) is not None}
+    left = [slug for slug in slugs if slug not in verdicts]
+    strange = strange_annotation(program.tree)
+    if strange is not None:
+        what = f"the annotation {ast.unparse(strange)} is not modelled"
+        verdicts |= {slug: Verdict(slug, Outcome.UNSUPPORTED, what, strange.lineno) for slug in left}
+    elif left:
+        proof = prove(program.tree, program.entry, contract=program.contract, limits=program.limits, slugs=left)
+        verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
+        left = [slug for slug in left if slug not in verdicts]
+        explorable = [slug for slug in left if slug in EXPLORED]
+        if explorable:
+            verdicts |= _explored(program, proof, runs, explorable)
+        verdicts |= {slug: _left_open(proof, slug) for slug in left if slug not in verdicts}
+    return verdicts, runs.cpu_seconds
+
+
+@dataclass
+class _Runs:
+    """Calls of the program that were run in the sandbox, and what they showed."""
+
+    program: _Program
+    slugs: tuple[str, ...]
+    seen: list[Observation] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+
+    def observe(self, calls: Sequence[Call]) -> None:
+        known = {str(call) for call in self.calls}
+        new = [call for text, call in {str(call): call for call in calls}.items() if text not in known]
+        if not new:
+            return
+        self.seen += self._run(new)
+        self.calls += new
+
+    def _run(self, calls: Sequence[Call]) -> list[Observation]:
+        program = self.program
+        names = [parameter.name for parameter in program.parameters]
+        seen, spent = replay(
+            program.source,
+            calls,
+            parameters=names,
+            contract=program.contract,
+            pool=program.pool,
+            properties=self.slugs,
+        )
+        self.cpu_seconds += spent
+        return seen
+
+    def refuted(self, slug: str) -> Verdict | None:
+        """The verdict with the shortest call that was seen to break the property."""
+        contract = self.program.contract
+        shown = [(call, one) for call, one in zip(self.calls, self.seen, strict=True) if slug in _broken(one, contract)]
+        if not shown:
+            return None
+        call, best = min(shown, key=lambda pair: len(pair[1].call))
+        if len(best.call) > LONG_CALL:
+            best = self._smaller(slug, call, best)
+        return Verdict(slug, Outcome.REFUTED, best.shows(slug), best.line, Counterexample(best.call, best.shows(slug)))
+
+    def _smaller(self, slug: str, call: Call, best: Observation) -> Observation:
+        kept = {str(call): best}
+
+        def still_fails(calls: Sequence[Call]) -> list[bool]:
+            seen = self._run(calls)
+            kept.update({str(one): found for one, found in zip(calls, seen, strict=True)})
+            return [slug in _broken(one, self.program.contract) for one in seen]
+
+        return kept[str(minimise(call, still_fails))]
 
 
 def _broken(observation: Observation, contract: Contract | None) -> tuple[str, ...]:
     if observation.status == "broken":
-        return (CONTRACT,)
+        return (CONTRACT, *observation.breaks)
     if observation.status != "raised":
-        return ()
-    return broken_by(observation.ancestors, observation.about_none, contract)
+        return observation.breaks
+    return (*broken_by(observation.ancestors, observation.about_none, contract), *observation.breaks)
+
+
+# --- proofs of all runs
+
+
+def _shown(program: _Program, proof: Proof, slug: str) -> Verdict:
+    if slug == CONTRACT and (program.contract is None or not _promises(program.contract)):
+        return Verdict(slug, Outcome.VACUOUS, "no postcondition was given")
+    assumptions = (TYPED, RESOURCES, *proof.assumptions)
+    if slug not in proof.obligations:
+        return Verdict(slug, Outcome.VACUOUS, "nothing in the program can break it", assumptions=assumptions)
+    certificate = None
+    if program.certify:
+        scripts = certificates.proof_obligations(proof)
+        certificate = certificates.certify(scripts, source=program.source, slug=slug, assumptions=assumptions)
+    return Verdict(slug, Outcome.PROVED, "no run breaks it", None, None, certificate, assumptions)
+
+
+def _left_open(proof: Proof, slug: str) -> Verdict:
+    """What kept a property from being proved, where single paths say no more."""
+    if proof.refusal is not None:
+        return Verdict(slug, Outcome.UNSUPPORTED, f"{proof.refusal.construct} is not modelled", proof.refusal.line)
+    if proof.exhausted is not None:
+        return Verdict(slug, Outcome.UNKNOWN, f"the budget of {proof.exhausted} was used up")
+    suspect = next(suspect for suspect in proof.suspects if suspect.property == slug)
+    return Verdict(slug, Outcome.UNKNOWN, suspect.reason, suspect.line)
+
+
+# --- single paths
+
+_OPEN = {"steps": 3_000, "queries": 150, "total_rlimit": 300_000}
+"""The most that single paths get where the proof attempt left something open."""
+
+_UNREAD = {"steps": 1_500, "queries": 60, "total_rlimit": 100_000}
+"""The same for programs that the proof attempt could not read, which single paths mostly can't either."""
+
+
+def _narrowed(limits: Limits, most: Mapping[str, int]) -> Limits:
+    return replace(limits, **{name: min(getattr(limits, name), value) for name, value in most.items()})
+
+
+def _explored(program: _Program, proof: Proof, runs: _Runs, slugs: Sequence[str]) -> dict[str, Verdict]:
+    """One exploration, and one more use of the sandbox for what it found."""
+    limits = _narrowed(program.limits, _OPEN if proof.complete else _UNREAD)
+    found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits)
+    suspects = [violation for violation in found.violations if violation.property in slugs]
+    calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]
+    runs.observe(calls if calls or not suspects or program.parameters else [program.call(())])
+    evidence = _Evidence(found)
+    return {slug: _conclude(program, found, proof, evidence, slug, runs) for slug in slugs}
+
+
+def _conclude(
+    program: _Program, found: Exploration, proof: Proof, evidence: _Evidence, slug: str, runs: _Runs
+) -> Verdict:
+    refuted = runs.refuted(slug)
+    if refuted is not None:
+        return refuted
+    suspects = [violation for violation in found.violations if violation.property == slug]
+    if suspects:
+        return _not_replayed(program, slug, suspects[0], runs.seen)
+    verdict = _without_violation(program, found, evidence, slug)
+    if verdict.outcome is Outcome.UNSUPPORTED and proof.complete:
+        return _left_open(proof, slug)  # the program was understood: it is this property that stayed open
+    return verdict
 
 
 def _not_replayed(program: _Program, slug: str, suspect: Violation, seen: Sequence[Observation]) -> Verdict:
@@ -162,6 +289,7 @@ _STATUS = {
     "returned": "returned normally",
     "raised": "raised another exception",
     "excluded": "does not meet the precondition",
+    "endless": "never ends",
     "budget": "ran for too many steps",
     "lost": "could not be run in the sandbox",
 }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.verification.programs import RUNTIME
 from verification import VERIFIER_VERSION, Certificate, verify
-from verification.certificates import answer, load, recheck, write
+from verification.abstract.machine import Machine
+from verification.abstract.values import Choice
+from verification.certificates import answer, load, obligations, recheck, write
 from verification.outcome import Outcome
+from verification.symbolic.explore import explore
 
 SAFE = "def f(a: int, b: int) -> int:\n    if b == 0:\n        return 0\n    return a // b\n"
 PROVED = [(source, slug) for source, slug, outcome in RUNTIME if outcome is Outcome.PROVED]
@@ -41,14 +47,27 @@ def test_most_proofs_are_confirmed_and_none_is_contradicted() -> None:
 
 
 def test_a_path_that_was_left_out_is_noticed() -> None:
-    """The cover without one of its paths has an input that is on none."""
-    found = certificate(SAFE)
-    cover = found.obligations[0]
+    """The cover of single paths without one of them has an input that is on none."""
+    exploration = explore(ast.parse(SAFE), "f")
+    cover = obligations(exploration)[0]
     assert cover.count("(assert") == 3
+    assert answer(cover) == "unsat"
     start = cover.rindex("(assert")
-    incomplete = cover[:start] + "(check-sat)\n"
-    assert answer(incomplete) == "sat"
-    assert not recheck(dataclasses.replace(found, obligations=(incomplete, *found.obligations[1:])))
+    assert answer(cover[:start] + "(check-sat)\n") == "sat"
+
+
+def test_a_kind_of_value_that_was_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a value is one of several kinds, a proof that forgets one holds a cover that is not unsatisfiable."""
+    source = "def f(a: int | str | None) -> int:\n    return 1 if a is None or isinstance(a, int) else len(a)\n"
+    assert recheck(certificate(source, "type-error"))
+    whole = Machine.cases
+
+    def without_the_last(run: Any, state: Any, given: Any, act: Any) -> Any:
+        cut = [replace(v, options=v.options[:-1]) if isinstance(v, Choice) and len(v.options) > 2 else v for v in given]
+        return whole(run, state, cut, act)
+
+    monkeypatch.setattr(Machine, "cases", without_the_last)
+    assert not recheck(certificate(source, "type-error"))
 
 
 def test_a_certificate_without_obligations_shows_nothing() -> None:

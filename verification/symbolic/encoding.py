@@ -11,8 +11,9 @@ from typing import Any
 
 import z3
 
-from verification.symbolic.values import Bool, Float, Int, Str, Term, Value
+from verification.symbolic.values import Bool, Float, Int, Str, Term, Unsupported, Value
 
+MAX_LITERAL = 20_000
 MAX_CHARACTER = 0x2FFFF
 """Z3's largest character; strings beyond it are refused."""
 
@@ -209,6 +210,8 @@ def string_length(term: Term) -> Term:
 
 def concatenation(a: Term, b: Term) -> Term:
     if isinstance(a, str) and isinstance(b, str):
+        if len(a) + len(b) > MAX_LITERAL:
+            raise Unsupported(f"a constant text of more than {MAX_LITERAL} characters", None)
         return a + b
     context = b.ctx if isinstance(a, str) else a.ctx
     return z3.Concat(lift(a, context), lift(b, context))

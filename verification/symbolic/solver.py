@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,6 +14,28 @@ from verification.symbolic.state import Step, steps
 from verification.symbolic.values import Term
 
 Answer = Literal["sat", "unsat", "unknown"]
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = 1 << 28
+"""Freed memory that the process keeps for itself, in bytes."""
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc not to give freed memory back at once.
+
+    A Z3 context takes 16 MB and gives them back; asking the kernel for them anew each time costs four thousand page
+    faults, which is ten times the rest of making a context. Where there is no glibc, nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _KEPT)
+
+
+_keep_freed_memory()
 
 
 class BudgetExhausted(Exception):
