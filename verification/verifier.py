@@ -36,7 +36,7 @@ LONG_CALL = 48
 """A failing call longer than this is made smaller before it is shown."""
 
 TYPED = "arguments are exactly of their annotated types, and no two of them share an object"
-RESOURCES = "memory and recursion depth suffice, and counts, positions and code points stay below 2**63"
+RESOURCES = "memory and recursion depth suffice; counts and positions stay below 2**63, code points below 2**31"
 RECURSION_LIMIT = 9_000
 """The executor recurses along the syntax and nested calls, both of which are bounded by the limits."""
 

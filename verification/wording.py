@@ -317,9 +317,10 @@ _ASSUMPTIONS: Patterns = (
     ),
     (r"memory and recursion depth suffice", "la memoria y la profundidad de recursión son suficientes"),
     (
-        r"memory and recursion depth suffice, and counts, positions and code points stay below (?P<most>\S+)",
-        "la memoria y la profundidad de recursión son suficientes, y las cantidades, las posiciones y los puntos de "
-        "código quedan por debajo de {most}",
+        r"memory and recursion depth suffice; counts and positions stay below (?P<most>\S+), "
+        r"code points below (?P<last>\S+)",
+        "la memoria y la profundidad de recursión son suficientes; las cantidades y las posiciones quedan por debajo "
+        "de {most}, los puntos de código por debajo de {last}",
     ),
     (
         r"integers that are turned into floats stay below (?P<most>\S+) in magnitude",

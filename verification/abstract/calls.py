@@ -77,10 +77,16 @@ def call_function(
     call = Call(function.node, getattr(function.node, "name", "lambda"))
     trial = state.copy()
     with _entered(call, run):
+        value: Value | None = None
         with run.keeping_exits() as kept:
-            value = executed(function, bound, trial, run, line)
+            try:
+                value = executed(function, bound, trial, run, line)
+            except Dead:  # it never returns; what it raises counts all the same
+                pass
         if not call.recursive:
             run.exits += kept
+            if value is None:
+                raise Dead
             state.become(trial)
             return value
     return _recursive(function, bound, call, state, run, line)

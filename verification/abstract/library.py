@@ -173,7 +173,8 @@ def apply(function: Value, shapes: Sequence[Shape], state: State, run: Machine, 
 
 def need_order(keys: Shape, state: State, run: Machine, line: int) -> None:
     if not operators.orderable(keys, keys):
-        run.may_raise(state, run.truth_symbol("orderable"), "TypeError", line)
+        about_none = operators.holds_none(keys)
+        run.may_raise(state, run.truth_symbol("orderable"), "TypeError", line, about_none=about_none)
 
 
 def keyed(call: Given, found: Shape, state: State, run: Machine) -> Shape:
@@ -1241,7 +1242,8 @@ def _bisect(call: Given, state: State, run: Machine) -> Value:
         return wrong(args[0], state, run, call.line)
     item = run.stored_shape(state, args[1])
     if not (operators.orderable(found, item) and operators.orderable(item, found)):
-        run.may_raise(state, run.truth_symbol("orderable"), "TypeError", call.line)
+        about_none = operators.holds_none(found, item)
+        run.may_raise(state, run.truth_symbol("orderable"), "TypeError", call.line, about_none=about_none)
     at = run.symbol("place", low=0)
     size = containers.length(state, args[0], run)
     state.assume(z3.And(at >= 0, at <= run.lift(size)))

@@ -666,7 +666,7 @@ class Machine:
         return left if v.option_key(left) == v.option_key(right) and left == right else None
 
     def _merge_floats(self, condition: Any, left: Float, right: Float) -> Float:
-        if v.same_term(left.real, right.real) if not isinstance(left.real, float) else left.real == right.real:
+        if v.same_term(left.real, right.real):
             real = left.real
         else:
             real = z3.If(condition, self.lift_real(left.real), self.lift_real(right.real))

@@ -257,7 +257,7 @@ def _join_text(text: Text, call: Given, state: State, run: Machine) -> Value:
     bad = [kind for kind in found.kinds if kind.key != "str"]
     if bad:
         fine = run.lift(size) == 0 if len(bad) == len(found.kinds) else run.truth_symbol("joinable")
-        run.may_raise(state, fine, "TypeError", call.line, about_none=False)
+        run.may_raise(state, fine, "TypeError", call.line, about_none=any(kind.key == "None" for kind in bad))
     digits = text.literal == "" and all(isinstance(kind, Scalar) and kind.digits for kind in found.kinds)
     joined = run.text(state, "joined")
     state.assume(z3.Implies(run.lift(size) == 0, joined.length == 0))

@@ -18,6 +18,7 @@ from verification.abstract.values import (
     NEVER,
     Bool,
     Builtin,
+    ContainerShape,
     ExceptionClass,
     ExceptionValue,
     Float,
@@ -29,10 +30,12 @@ from verification.abstract.values import (
     Range,
     Ref,
     Seq,
+    Shape,
     Table,
     Term,
     Text,
     Tup,
+    TupleShape,
     Unbound,
     Value,
     join,
@@ -755,8 +758,19 @@ def comparable(left: Any, right: Any, state: State, run: Machine, line: int) -> 
         pairs = [tuple(wide)]
     for a, b in pairs:
         if not orderable(a, b):
-            run.may_raise(state, run.truth_symbol("orderable"), "TypeError", line)
+            run.may_raise(state, run.truth_symbol("orderable"), "TypeError", line, about_none=holds_none(a, b))
             return
+
+
+def holds_none(*shapes: Shape) -> bool:
+    """Whether None is among what would be put in order, at any depth."""
+    return any(_kind_holds_none(kind) for each in shapes for kind in each.kinds)
+
+
+def _kind_holds_none(kind: Any) -> bool:
+    if isinstance(kind, TupleShape):
+        return holds_none(*kind.items)
+    return kind.key == "None" or (isinstance(kind, ContainerShape) and holds_none(kind.element))
 
 
 def orderable(left: Any, right: Any) -> bool:

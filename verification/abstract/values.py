@@ -270,8 +270,8 @@ def _both(choose: Any, a: int | None, b: int | None) -> int | None:
 
 def same_term(a: Any, b: Any) -> bool:
     """Whether two terms are written alike."""
-    if isinstance(a, int) or isinstance(b, int) or a is None or b is None:
-        return type(a) is type(b) and a == b
+    if isinstance(a, int | float) or isinstance(b, int | float) or a is None or b is None:
+        return type(a) is type(b) and bool(a == b)
     return bool(a.eq(b))
 
 
