@@ -235,10 +235,10 @@ def _left_open(proof: Proof, slug: str) -> Verdict:
 
 # --- single paths
 
-_OPEN = {"steps": 3_000, "queries": 150, "total_rlimit": 300_000}
+_OPEN = {"steps": 1_500, "queries": 60, "total_rlimit": 150_000}
 """The most that single paths get where the proof attempt left something open."""
 
-_UNREAD = {"steps": 1_500, "queries": 60, "total_rlimit": 100_000}
+_UNREAD = {"steps": 800, "queries": 30, "total_rlimit": 60_000}
 """The same for programs that the proof attempt could not read, which single paths mostly can't either."""
 
 

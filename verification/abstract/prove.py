@@ -47,7 +47,7 @@ _BY_INVARIANTS = frozenset(
 
 MAX_PARAMETERS = 40
 
-STEPS, QUERIES = 1_500, 150
+STEPS, QUERIES = 1_000, 80
 """Nodes that an attempt may execute, and questions that it may put to the solver: enough for nearly all proofs that
 there are, and little enough for programs that have none."""
 
