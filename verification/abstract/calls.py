@@ -142,6 +142,7 @@ def executed(function: Func, bound: Mapping[str, Value], state: State, run: Mach
     handling, state.handling = state.handling, ()
     outer, run.returns = run.returns, []
     loops, run.breaks, run.continues = (run.breaks, run.continues), [], []
+    exits, run.exits = run.exits, []
     try:
         if isinstance(node, ast.Lambda):
             value = evaluate(node.body, state, run)
@@ -155,9 +156,11 @@ def executed(function: Func, bound: Mapping[str, Value], state: State, run: Mach
     finally:
         returns, run.returns = run.returns, outer
         run.breaks, run.continues = loops
-    for after, _ in returns:
+        raised_inside, run.exits = run.exits, exits
+    for after, _ in (*returns, *raised_inside):  # back in the caller's scope, whichever way
         after.frames = after.frames[:depth]
         after.handling = handling
+    run.exits += raised_inside
     merged, value = run.merge([(None, after, value) for after, value in returns])
     state.become(merged)
     return value

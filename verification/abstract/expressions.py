@@ -684,6 +684,15 @@ def _check_comprehension(generators: Sequence[ast.comprehension], parts: Sequenc
         for inner in ast.walk(node):
             if isinstance(inner, ast.NamedExpr | ast.Yield | ast.Await):
                 raise Unsupported("an assignment inside a comprehension", parts[0].lineno)
+            if isinstance(inner, ast.Lambda) and _reads(inner, generators):
+                raise Unsupported("a lambda that sees a comprehension's variable", inner.lineno)
+
+
+def _reads(node: ast.Lambda, generators: Sequence[ast.comprehension]) -> bool:
+    """Whether a lambda depends on what a comprehension goes through, which may be over when it is called."""
+    targets = {name.id for each in generators for name in ast.walk(each.target) if isinstance(name, ast.Name)}
+    own = {argument.arg for argument in node.args.args}
+    return any(isinstance(name, ast.Name) and name.id in targets - own for name in ast.walk(node.body))
 
 
 def bind(source: Source, generator: ast.comprehension, state: State, run: Machine) -> None:

@@ -264,14 +264,28 @@ def _handler_of(node: ast.Try, exception: Raised, state: State, run: Machine) ->
 
 
 def _handle(handler: ast.ExceptHandler, exception: Raised, state: State, run: Machine) -> None:
+    """Run a handler. On every way out of it the exception is done with, and its name is unset."""
     before = state.handling
     state.handling = (*before, exception)
     if handler.name:
         state.variables[handler.name] = ExceptionValue(exception.cls)
-    execute_block(handler.body, state, run)
-    state.handling = before
-    if handler.name:
-        state.variables[handler.name] = UNBOUND
+    outer = (run.exits, run.returns, run.breaks, run.continues)
+    run.exits, run.returns, run.breaks, run.continues = [], [], [], []
+    try:
+        execute_block(handler.body, state, run)
+    finally:
+        inner = (run.exits, run.returns, run.breaks, run.continues)
+        run.exits, run.returns, run.breaks, run.continues = outer
+        exits, returns, breaks, continues = inner
+        leaving = [*(after for after, _ in exits), *(after for after, _ in returns), *breaks, *continues]
+        for after in (*leaving, state):
+            after.handling = before
+            if handler.name:
+                after.variables[handler.name] = UNBOUND
+        run.exits += exits
+        run.returns += returns
+        run.breaks += breaks
+        run.continues += continues
 
 
 # --- loops and jumps
