@@ -54,6 +54,7 @@ OPEN: list[tuple[str, str]] = [
     ("def f(a: int) -> int:\n    for i in range(3):\n        try:\n            1 // a\n        except ZeroDivisionError:\n            break\n    else:\n        return 0\n    raise\n", "other-exception"),
     ("def f(xs: list[int]) -> int:\n    fs = [lambda: 10 // (2 - i) for i in range(3)]\n    return fs[0]()\n", "zero-division"),
     ("def g(n: int) -> int:\n    m = 1\n    return m // n\n\ndef f(n: int) -> int:\n    m = 0\n    try:\n        g(n)\n    except ZeroDivisionError:\n        return 1 // m\n    return 0\n", "zero-division"),
+    ("def f(x: list[int]) -> list[int]:\n    return [0 for y in x for x, in x]\n", "unbound-local"),
     ("def f(a: int) -> int:\n    return 1 // (a // -3 + 2)\n", "zero-division"),
     ("def f(xs: list[int]) -> int:\n    return xs[-2] if xs else 0\n", "index-error"),
     ("def f(p: bool) -> int:\n    return 1 // (p - 1)\n", "zero-division"),

@@ -632,6 +632,8 @@ def comprehend(
     source = sources(generators[0].iter, inside, run)
     total = source.size(inside, run)
     state.become(inside.copy())  # what evaluating the first source did has happened in any case
+    for name in _targets(generators):  # in the scope of its own; only the first source is evaluated outside of it
+        inside.variables[name] = UNBOUND
     shapes = [NEVER for _ in parts]
     with run.watching() as written:
         try:
@@ -690,9 +692,14 @@ def _check_comprehension(generators: Sequence[ast.comprehension], parts: Sequenc
 
 def _reads(node: ast.Lambda, generators: Sequence[ast.comprehension]) -> bool:
     """Whether a lambda depends on what a comprehension goes through, which may be over when it is called."""
-    targets = {name.id for each in generators for name in ast.walk(each.target) if isinstance(name, ast.Name)}
     own = {argument.arg for argument in node.args.args}
-    return any(isinstance(name, ast.Name) and name.id in targets - own for name in ast.walk(node.body))
+    seen = _targets(generators) - own
+    return any(isinstance(name, ast.Name) and name.id in seen for name in ast.walk(node.body))
+
+
+def _targets(generators: Sequence[ast.comprehension]) -> set[str]:
+    """The names that a comprehension binds."""
+    return {name.id for each in generators for name in ast.walk(each.target) if isinstance(name, ast.Name)}
 
 
 def bind(source: Source, generator: ast.comprehension, state: State, run: Machine) -> None:
