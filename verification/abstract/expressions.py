@@ -16,7 +16,7 @@ import z3
 from verification.abstract import containers, operators
 from verification.abstract.calls import call_value
 from verification.abstract.containers import Source
-from verification.abstract.machine import Dead, Machine
+from verification.abstract.machine import DIGITS, Dead, Machine
 from verification.abstract.state import State
 from verification.abstract.targets import assign
 from verification.abstract.values import (
@@ -51,8 +51,6 @@ from verification.abstract.values import (
 from verification.symbolic import encoding
 from verification.symbolic.machine import describe
 from verification.symbolic.values import Raised, Unsupported, builtin_exception, raised
-
-DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
 
 
 def evaluate(node: ast.expr, state: State, run: Machine) -> Value:

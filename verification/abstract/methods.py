@@ -9,7 +9,7 @@ from typing import Any
 import z3
 
 from verification.abstract import containers, operators
-from verification.abstract.library import (
+from verification.abstract.library.given import (
     Given,
     apply,
     elements,
