@@ -34,7 +34,7 @@ from tests.verification.programs import RUNTIME as TABLE
 from tests.verification.random_inputs import random_inputs
 from verification import Report, Verdict, verify
 from verification.outcome import WORST_FIRST, Outcome
-from verification.properties import DEFAULT, RUNTIME
+from verification.properties import RUNTIME
 from verification.replay import Call, replay
 from verification.sandbox import Job, Pool
 from verification.symbolic.explore import RESOURCES
@@ -117,7 +117,7 @@ def main() -> None:
     ours, peers, ratios, wrong = ({name: result[at] for name, result in results.items()} for at in range(4))
     settings = {
         "unit": "CPU seconds",
-        "properties": list(DEFAULT),
+        "properties": list(RUNTIME),
         "peer_budget": chosen.budget,
         "survive": chosen.survive,
         "wrong_verdicts": wrong,
@@ -194,7 +194,7 @@ def _ours(functions: Sequence[Function], pool: Pool, out: Path | None) -> Measur
     measured = Measured("aval")
     lines = []
     for function in functions:
-        report = verify(function.code, entry=function.entry, properties=DEFAULT, pool=pool)
+        report = verify(function.code, entry=function.entry, properties=RUNTIME, pool=pool)
         outcome, deciding = decided(report)
         measured.outcomes[function.id] = outcome
         measured.seconds.append(report.cpu_seconds)

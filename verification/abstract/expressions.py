@@ -544,7 +544,7 @@ def _check_format(node: ast.expr, value: Value, line: int) -> None:
     spec = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))  # type: ignore[attr-defined]
     constant_only = all(isinstance(part, ast.Constant) for part in node.values)  # type: ignore[attr-defined]
     sample = {"int": 1, "bool": True, "float": 1.5, "str": "a"}.get(type_name(value))
-    if not constant_only or sample is None or re.search("[0-9]{4}", spec):
+    if not constant_only or sample is None or re.search("[0-9]{4}|c$", spec):
         raise Unsupported("such a format specification", line)
     try:
         format(sample, spec)
