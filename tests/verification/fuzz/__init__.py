@@ -1,0 +1,1 @@
+"""Random annotated programs against ``verify()``: what it proves must hold in CPython, what it refutes must break."""
