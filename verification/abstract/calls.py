@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from verification.abstract import containers
 from verification.abstract.machine import Call, Dead, Machine
 from verification.abstract.state import State
 from verification.abstract.targets import bind
@@ -18,13 +17,11 @@ from verification.abstract.values import (
     ExceptionValue,
     Func,
     Method,
-    NoneValue,
     Opaque,
     Partial,
     Shape,
     Value,
     join,
-    options_of,
     type_name,
     widened,
 )
@@ -240,6 +237,3 @@ def callable_shape(function: Value, arguments: Sequence[Shape], state: State, ru
         raise Unsupported("a function that changes an object while a sequence is gone through", line)
     state.shared |= inside.shared & state.heap.keys()
     return found
-
-
-__all__ = ["NoneValue", "call_value", "containers", "options_of"]

@@ -14,8 +14,6 @@ from verification.abstract.state import State
 from verification.abstract.values import (
     INT,
     NEVER,
-    NONE,
-    STR,
     Bool,
     Builtin,
     Choice,
@@ -38,7 +36,6 @@ from verification.abstract.values import (
     Unbound,
     Value,
     join,
-    scalar,
     shape,
     type_name,
 )
@@ -710,6 +707,3 @@ class Source:
             return key
         held_value = run.fresh(state, content.value or NEVER, "value")
         return held_value if value.kind == "dict_values" else Tup((key, held_value))
-
-
-__all__ = ["NONE", "STR", "Source", "scalar"]

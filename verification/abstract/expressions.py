@@ -27,7 +27,6 @@ from verification.abstract.values import (
     Builtin,
     Choice,
     ExceptionClass,
-    Float,
     Func,
     Int,
     Method,
@@ -35,7 +34,6 @@ from verification.abstract.values import (
     NoneValue,
     Opaque,
     Ref,
-    Scalar,
     Shape,
     Table,
     Term,
@@ -45,7 +43,6 @@ from verification.abstract.values import (
     Value,
     join,
     options_of,
-    shape,
     type_name,
 )
 from verification.symbolic import encoding
@@ -795,5 +792,3 @@ _HANDLERS: dict[type[ast.expr], Callable[[Any, State, Machine], Value]] = {
     ast.FormattedValue: _formatted,
     ast.NamedExpr: _assignment,
 }
-
-__all__ = ["Float", "Scalar", "comprehend", "evaluate", "shape"]

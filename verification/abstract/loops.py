@@ -34,7 +34,6 @@ from verification.abstract.values import (
     Term,
     Text,
     Value,
-    join,
     widened,
 )
 from verification.symbolic.values import Unsupported
@@ -571,6 +570,3 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, int) or isinstance(b, int):
         return isinstance(a, int) and isinstance(b, int) and a == b
     return bool(a.eq(b))
-
-
-__all__ = ["join", "run_for", "run_while"]

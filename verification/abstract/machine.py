@@ -14,7 +14,6 @@ import z3
 from verification.abstract import values as v
 from verification.abstract.state import Frame, State, common_step, since
 from verification.abstract.values import (
-    FLOAT,
     NEVER,
     NONE,
     UNBOUND,
@@ -841,6 +840,3 @@ def _plain(held: HeapObject) -> HeapObject:
 
 def _children(term: Any) -> list[Any]:
     return list(term.children())
-
-
-__all__ = ["FLOAT", "Dead", "Machine"]

@@ -24,10 +24,8 @@ from verification.abstract.state import State
 from verification.abstract.values import (
     NEVER,
     NONE,
-    NONE_SHAPE,
     STR,
     Bool,
-    ContainerShape,
     Float,
     Int,
     Method,
@@ -36,7 +34,6 @@ from verification.abstract.values import (
     Ref,
     Scalar,
     Seq,
-    Shape,
     Table,
     Text,
     Tup,
@@ -47,7 +44,7 @@ from verification.abstract.values import (
     type_name,
 )
 from verification.symbolic import encoding
-from verification.symbolic.values import Unsupported, raised
+from verification.symbolic.values import Unsupported
 
 Handler = Callable[[Any, Given, State, Machine], Value]
 
@@ -679,5 +676,3 @@ _METHODS: dict[tuple[str, str], Handler] = {
     ("Match", "end"): _span,
     ("Match", "span"): _span,
 }
-
-__all__ = ["NONE_SHAPE", "ContainerShape", "Shape", "call_method", "raised"]

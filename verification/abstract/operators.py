@@ -6,7 +6,6 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from typing import Any, TypeGuard
 
 import z3
@@ -20,14 +19,11 @@ from verification.abstract.values import (
     Builtin,
     ContainerShape,
     ExceptionClass,
-    ExceptionValue,
     Float,
-    Func,
     Int,
     Module,
     NoneValue,
     Opaque,
-    Range,
     Ref,
     Seq,
     Shape,
@@ -869,6 +865,3 @@ def _equal_texts(left: Text, right: Text, state: State, run: Machine) -> Term:
 
 def is_table(value: Value) -> TypeGuard[Ref]:
     return isinstance(value, Ref) and value.kind in TABLES
-
-
-__all__ = ["ExceptionValue", "Fraction", "Func", "Range", "binary", "compare", "unary"]

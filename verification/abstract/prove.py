@@ -8,16 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import z3
 
-from verification.abstract import containers
 from verification.abstract.calls import call_function
-from verification.abstract.expressions import condition, evaluate
+from verification.abstract.expressions import condition
 from verification.abstract.machine import Dead, Discharged, Machine, Suspect, settled
 from verification.abstract.state import Frame, State
 from verification.abstract.statements import execute
 from verification.abstract.values import (
-    FLOAT,
-    NEVER,
-    NONE,
     NONE_SHAPE,
     ContainerShape,
     Func,
@@ -37,8 +33,6 @@ from verification.symbolic.explore import CONTRACT, broken_by
 from verification.symbolic.inputs import Kind, Parameter, parameters, parse
 from verification.symbolic.solver import BudgetExhausted
 from verification.symbolic.values import Raised, Unsupported
-
-MUTABLE = ("list", "dict", "set", "deque")
 
 _BY_INVARIANTS = frozenset(
     {"zero-division", "index-error", "key-error", "value-error", "assertion", "contract", "termination"}
@@ -299,6 +293,3 @@ def _kind_within(part: object, wanted: Kind) -> bool:
             _within(inner, want) for inner, want in zip(parts, wanted.arguments, strict=True)
         )
     return False
-
-
-__all__ = ["FLOAT", "NEVER", "NONE", "Proof", "containers", "evaluate", "prove"]

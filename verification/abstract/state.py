@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from verification.abstract.values import HeapObject, Value
@@ -87,7 +86,3 @@ def since(path: Step | None, base: Step | None) -> list[Any]:
         terms.append(path.term)
         path = path.parent
     return terms[::-1]
-
-
-def with_variables(frame: Frame, variables: Mapping[str, Value]) -> Frame:
-    return replace(frame, variables=dict(variables))

@@ -32,7 +32,6 @@ from verification.abstract.targets import assign, bind, store_item
 from verification.abstract.values import (
     NONE,
     UNBOUND,
-    Builtin,
     Choice,
     ExceptionClass,
     ExceptionValue,
@@ -436,5 +435,3 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Any, State, Machine], None]] = {
     ast.ClassDef: _class,
     ast.Match: run_match,
 }
-
-__all__ = ["Builtin", "execute_block"]

@@ -26,6 +26,10 @@ INPUTS = 120
 HISTORIES = 8
 """Calls that follow others in the same module, for programs that may keep something from call to call."""
 
+FLOATED = "turned into floats"
+"""In an assumption, that integers which become floats are of ordinary size: then only calls with smaller ones count."""
+
+FLOATED_BELOW = 1 << 20
 SLOW_INTEGERS = 20
 """A call with a larger number may run long and still end."""
 
@@ -132,6 +136,8 @@ def _false_proofs(proved: dict[str, Verdict], runs: Sequence[Run]) -> list[Disag
     found = []
     for slug, verdict in proved.items():
         breaking = [run for run in runs if slug in run.broken and not run.excused]
+        if any(FLOATED in assumption for assumption in verdict.assumptions):
+            breaking = [run for run in breaking if all(_below(call, FLOATED_BELOW) for call in run.history)]
         if breaking:
             worst = min(breaking, key=lambda run: (len(run.history), len(str(run))))
             where = f" at line {worst.line}" if worst.line else ""
@@ -142,9 +148,8 @@ def _false_proofs(proved: dict[str, Verdict], runs: Sequence[Run]) -> list[Disag
 
 def _endless(source: str, entry: str, runs: Sequence[Run], contract: Contract | None) -> list[Disagreement]:
     """Calls with small numbers that are still running after very many lines: not a proof, but worth a look."""
-    spent = [
-        run.history for run in runs if run.status == "budget" and len(run.history) == 1 and _is_small(run.history[0])
-    ]
+    slow = [run.history for run in runs if run.status == "budget" and len(run.history) == 1]
+    spent = [history for history in slow if _below(history[0], SLOW_INTEGERS)]
     for run in observe(source, entry, spent[:2], contract=contract, lines=PATIENT_LINES):
         if run.status == "budget":
             detail = f"proved, yet {run.history[0]} is still running after {PATIENT_LINES} lines"
@@ -152,12 +157,10 @@ def _endless(source: str, entry: str, runs: Sequence[Run], contract: Contract | 
     return []
 
 
-def _is_small(call: str) -> bool:
+def _below(call: str, limit: int) -> bool:
+    """Whether all integers of the call are smaller."""
     constants = [node.value for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Constant)]
-    return (
-        all(not isinstance(value, int | float) or abs(value) < SLOW_INTEGERS for value in constants)
-        and "**" not in call
-    )
+    return "**" not in call and all(not isinstance(value, int) or abs(value) < limit for value in constants)
 
 
 def _false_refutations(source: str, entry: str, report: Report, contract: Contract | None) -> list[Disagreement]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from verification import Contract, Limits, Outcome, Report, Verdict, certificates, verify
 from verification.abstract.prove import prove
@@ -32,7 +33,8 @@ def prover(source: str, *, entry: str, properties: Sequence[str], contract: Cont
     shown = {
         slug: Outcome.PROVED if slug in proof.obligations else Outcome.VACUOUS for slug in slugs if proof.holds(slug)
     }
-    return Report(entry, tuple(Verdict(slug, shown.get(slug, Outcome.UNKNOWN), "prover alone") for slug in slugs))
+    verdicts = [Verdict(slug, shown.get(slug, Outcome.UNKNOWN), "prover alone") for slug in slugs]
+    return Report(entry, tuple(replace(verdict, assumptions=proof.assumptions) for verdict in verdicts))
 
 
 def paths(source: str, *, entry: str, properties: Sequence[str], contract: Contract | None = None) -> Report:

@@ -212,7 +212,10 @@ def drive():
         if isinstance(a, (list, tuple)):
             return len(a) == len(b) and all(map(same, a, b))
         if isinstance(a, dict):
-            return a.keys() == b.keys() and all(same(a[key], b[key]) for key in b)
+            keys, others = ({{repr(key): key for key in each}} for each in (a, b))
+            return keys.keys() == others.keys() and all(same(a[keys[name]], b[others[name]]) for name in keys)
+        if isinstance(a, set):
+            return sorted(map(repr, a)) == sorted(map(repr, b))
         return repr(a) == repr(b) if isinstance(a, float) else a == b
 
     def fits(value, kind):
