@@ -192,7 +192,9 @@ def _pow(call: Given, state: State, run: Machine) -> Value:
 def _chr(call: Given, state: State, run: Machine) -> Value:
     (value,) = call.expect(1, 1)
     number = need_int(value, state, run, call.line)
-    run.oblige("value-error")
+    run.oblige("value-error", "other-exception", "float")
+    fits = encoding.conjunction(encoding.at_least(number, -(2**31)), encoding.less(number, 2**31))
+    run.may_raise(state, fits, "OverflowError", call.line)
     inside = encoding.conjunction(encoding.at_least(number, 0), encoding.less(number, 0x110000))
     run.may_raise(state, inside, "ValueError", call.line)
     if isinstance(number, int) and not 0xD800 <= number < 0xE000:
