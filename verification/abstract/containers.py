@@ -17,6 +17,7 @@ from verification.abstract.values import (
     Bool,
     Builtin,
     Choice,
+    ContainerShape,
     ExceptionClass,
     Func,
     Int,
@@ -33,6 +34,7 @@ from verification.abstract.values import (
     Term,
     Text,
     Tup,
+    TupleShape,
     Unbound,
     Value,
     join,
@@ -399,10 +401,21 @@ def hashable(state: State, value: Value, run: Machine, line: int) -> None:
             if isinstance(item, Choice):
                 raise Unsupported("a key of several kinds", line)
             hashable(state, item, run, line)
-    if isinstance(value, Ref) and value.kind == "tuple...":
-        for kind in held(state, value).element.kinds:
-            if kind.key in ("list", "dict", "set", "deque"):
-                run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
+    if isinstance(value, Ref) and value.kind == "tuple..." and not _all_hashable(whole_shape(value, state, run, line)):
+        run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
+
+
+def _all_hashable(given: Shape) -> bool:
+    """Whether every value of the shape certainly has a hash."""
+    for kind in given.kinds:
+        if isinstance(kind, TupleShape):
+            if not all(map(_all_hashable, kind.items)):
+                return False
+        elif isinstance(kind, ContainerShape) and (
+            kind.type not in ("tuple...", "frozenset") or not _all_hashable(kind.element)
+        ):
+            return False
+    return True
 
 
 def _unhashable(line: int) -> Any:
@@ -512,6 +525,7 @@ def set_key(ref: Ref, key: Value, value: Value, state: State, run: Machine, line
         replace(content, key=new_key, value=new_value, size=size, members=members),
         line,
         resized=fresh_key,
+        additive=True,
     )
 
 
@@ -520,8 +534,8 @@ def _with(content: Table, key: Value, truth: bool, run: Machine) -> tuple[tuple[
     known = run.key_of(key)
     members = dict(content.members)
     if known is None:
-        # It may be equal to a number (a float, say): what was said of numbers is open now.
-        return tuple((space, array) for space, array in members.items() if "num" not in space) if truth else ()
+        # It may be equal to a number (a float, say) or to a tuple: what was said of those is open now.
+        return tuple((space, array) for space, array in members.items() if space in ("str", "none")) if truth else ()
     space, name = known
     if space in members:
         members[space] = z3.Store(members[space], run.lift(name), run.lift(truth))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,6 +91,9 @@ def constant(value: object, state: State, run: Machine, line: int) -> Value:
     if isinstance(value, str):
         return run.literal(value)
     if isinstance(value, float):
+        if not math.isfinite(value):
+            run.oblige("float")
+            run.suspect("float", line, "the result may be infinite or not a number")
         return operators.constant_float(value)
     if value is Ellipsis or isinstance(value, bytes | complex):
         return Opaque(type(value).__name__)
@@ -131,8 +135,6 @@ def _builtin(name: str, state: State, run: Machine, line: int) -> Value:
     exception = builtin_exception(name)
     if exception is not None:
         return exception
-    if name in _TYPING:
-        return Opaque("type")
     if hasattr(builtins, name):
         return Builtin(name)
     if name == "__name__":
@@ -140,9 +142,6 @@ def _builtin(name: str, state: State, run: Machine, line: int) -> Value:
     run.oblige("unbound-local")
     run.raise_now(state, raised("NameError", line))
     raise Dead
-
-
-_TYPING = frozenset({"Optional", "Union", "Any", "List", "Dict", "Tuple", "Set", "Callable", "Iterable", "Sequence"})
 
 
 def _binary(node: ast.BinOp, state: State, run: Machine) -> Value:
@@ -299,18 +298,22 @@ def _display(parts: Sequence[ast.expr], state: State, run: Machine, kind: str, l
             return Tup(items)
         made = run.new_list(state, items)
         return made
+    with run.watching() as written:
+        values = [evaluate(part.value if isinstance(part, ast.Starred) else part, state, run) for part in parts]
+    if written:
+        raise Unsupported("a starred part beside one that changes an object", line)
     elements: Shape = NEVER
     size: Term = 0
-    for part in parts:
+    for part, value in zip(parts, values, strict=True):
         if isinstance(part, ast.Starred):
-            value = single(evaluate(part.value, state, run), part.lineno)
-            containers.iterable(value, state, run, line)
-            containers.share_items(value, state, run)
-            elements = join(elements, containers.whole_shape(value, state, run, line))
-            size = size + containers.count(value, state, run)
-            containers.consumed(value, state, run, line)
+            source = single(value, part.lineno)
+            containers.iterable(source, state, run, line)
+            containers.share_items(source, state, run)
+            elements = join(elements, containers.whole_shape(source, state, run, line))
+            size = size + containers.count(source, state, run)
+            containers.consumed(source, state, run, line)
         else:
-            elements = join(elements, run.stored_shape(state, evaluate(part, state, run)))
+            elements = join(elements, run.stored_shape(state, value))
             size = size + 1
     return run.sequence(state, elements, size, "list" if kind == "list" else "tuple...")
 
@@ -371,9 +374,14 @@ def update(ref: Ref, other: Value, state: State, run: Machine, line: int) -> Non
     run.put(state, ref.address, Table(key, value, size, (), mine.default), line, resized=True)
 
 
+_GENERIC = frozenset({"list", "dict", "tuple", "set", "frozenset", "type"})
+
+
 def _subscript(node: ast.Subscript, state: State, run: Machine) -> Value:
     receiver = evaluate(node.value, state, run)
-    if isinstance(receiver, Builtin) or (isinstance(receiver, Opaque) and receiver.type == "type"):
+    if (isinstance(receiver, Builtin) and receiver.name in _GENERIC) or (
+        isinstance(receiver, Opaque) and receiver.type == "type"
+    ):
         return Opaque("type")  # a generic type such as list[int]
     if isinstance(node.slice, ast.Slice):
         bounds = slice_bounds(node.slice, state, run)
@@ -525,6 +533,8 @@ def _text(node: ast.JoinedStr, state: State, run: Machine) -> Value:
         least = 0
         for option in options_of(value):
             printable(option, run, node.lineno)
+            if piece.format_spec is not None and piece.conversion != -1:
+                raise Unsupported("a format specification after a conversion", node.lineno)
             if piece.format_spec is not None:
                 _check_format(piece.format_spec, option, node.lineno)
         if not isinstance(value, Choice) and not isinstance(value, Text):
@@ -627,10 +637,11 @@ def comprehend(
     source = sources(generators[0].iter, inside, run)
     total = source.size(inside, run)
     state.become(inside.copy())  # what evaluating the first source did has happened in any case
-    for name in _targets(generators):  # in the scope of its own; only the first source is evaluated outside of it
-        inside.variables[name] = UNBOUND
+    # A scope of its own; only the first source is evaluated outside of it.
+    depth = len(inside.frames)
+    run.push_frame(inside, depth - 1, {}, frozenset(_targets(generators)))
     shapes = [NEVER for _ in parts]
-    with run.watching() as written:
+    with run.watching() as written, run.keeping_exits() as kept:
         try:
             bind(source, generators[0], inside, run)
             for generator in generators[1:]:
@@ -641,6 +652,9 @@ def comprehend(
             shapes = [settled_shape(run.stored_shape(inside, value), run, mark) for value in values]
         except Dead:
             pass
+    for after, _ in kept:
+        after.frames = after.frames[:depth]
+    run.exits += kept
     if written & state.heap.keys():
         raise Unsupported("a comprehension that changes an object", parts[0].lineno)
     state.shared |= inside.shared & state.heap.keys()
@@ -753,7 +767,7 @@ def _any_of(value: Choice, state: State, run: Machine, line: int) -> Value:
         containers.share_items(option, state, run)
         if isinstance(option, Ref) and option.kind == "iterator":
             raise Unsupported("an iterator that may be something else", line)
-    return run.sequence(state, join(*found), size.term)
+    return run.sequence(state, join(*found), size.term, "iterator")
 
 
 def _unwrap(node: ast.expr, state: State) -> tuple[str, list[ast.expr]]:

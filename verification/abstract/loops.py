@@ -95,9 +95,10 @@ def run_for(
         found.after.append(leaving)
         inside = head.copy()
         inside.assume(run.lift(now) > number)
+        removals = run.removals
         found.backs, found.breaks = _body(node.body, inside, run, block, lambda: _bind(number, inside))
         for back in found.backs:
-            _check_size(source, head, back, run, line)
+            _check_size(source, head, back, run, line, removed=run.removals > removals)
         return found
 
     def _bind(number: Any, inside: State) -> None:
@@ -115,11 +116,18 @@ def run_for(
     addresses = {value.address for value in source.values if isinstance(value, Ref) and value.kind == "list"}
     if any(isinstance(value, Ref) and value.kind == "deque" and value.address in grown for value in source.values):
         raise Unsupported("a deque that changes while it is gone through", line)
+    if grown and (source.wrapper == "reversed" or any(_is_lazy(value) for value in source.values)):
+        raise Unsupported("a change of size while an iterator is gone through", line)
     if addresses & grown:
         run.suspect("termination", line, "the list may grow while it is gone through")
     _finish(loop, last, state, run, block)
     for value in source.values:
         containers.consumed(value, state, run, line)
+
+
+def _is_lazy(value: Value) -> bool:
+    """Whether what it gives may depend on something that changes meanwhile."""
+    return isinstance(value, Ref) and value.kind in containers.LAZY
 
 
 def _addresses(source: Source, state: State) -> frozenset[int]:
@@ -139,21 +147,15 @@ def _keep_open(value: Value, state: State, run: Machine) -> None:
             state.heap[value.address] = containers.opened(value, state, run)
 
 
-def _check_size(source: Source, head: State, back: State, run: Machine, line: int) -> None:
-    """A dict or set must keep its size while it is gone through."""
+def _check_size(source: Source, head: State, back: State, run: Machine, line: int, *, removed: bool) -> None:
+    """A dict or set must keep its size while it is gone through, and its keys: one removed and put back is noticed."""
     for value in source.values:
         if isinstance(value, Ref) and value.kind in ("dict", "set", *containers.VIEWS):
             run.oblige("other-exception")
             before, after = containers.count(value, head, run), containers.count(value, back, run)
-            same = (
-                before == after
-                if isinstance(before, int) and isinstance(after, int)
-                else run.lift(before) == run.lift(after)
-            )
+            same: Term = run.truth_symbol("unchanged") if removed else run.lift(before) == run.lift(after)
             try:
-                run.may_raise(
-                    back, settled(z3.simplify(same)) if not isinstance(same, bool) else same, "RuntimeError", line
-                )
+                run.may_raise(back, settled(z3.simplify(same)), "RuntimeError", line)
             except Dead:
                 continue
 
@@ -304,6 +306,7 @@ def _grown(before: Changes, backs: list[State], written: set[int], state: State,
     for address in sorted(written & state.heap.keys()):
         if address not in contents:
             contents[address] = _content_shape(state, address, run)
+    shared |= state.shared  # what the lines above found to be held by these objects
     for back in backs:
         for name in variables:
             value = back.variables.get(name, UNBOUND)
@@ -372,6 +375,10 @@ class _Fact:
     per: int = 0
     """How much `right` grows with each iteration."""
 
+    def after(self, state: State, number: Any, entry: State, run: Machine) -> Any:
+        """What has to hold at the end of an iteration: false where a side is no number there."""
+        return self.at(state, number, entry, run) if self.defined(state) else z3.BoolVal(False, run.context)
+
     def at(self, state: State, number: Any, entry: State, run: Machine) -> Any:
         left = self.left.of(state)
         right = self.right.of(state) if isinstance(self.right, _Quantity) else self.right
@@ -429,7 +436,7 @@ def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list
             found = loop.once(head, number)
         finally:
             run.depth -= 1
-        next_ones = [[fact.at(back, number + 1, state, run) for fact in facts] for back in found.backs]
+        next_ones = [[fact.after(back, number + 1, state, run) for fact in facts] for back in found.backs]
         kept = _kept(found.backs, switches, next_ones, run)
     return [facts[at] for at in sorted(kept)]
 
@@ -472,7 +479,7 @@ def _confirm(loop: Loop, last: Iteration, facts: list[_Fact], number: Any, state
     zero = z3.IntVal(0, run.context)
     fine = run.entails(state, z3.And(*(fact.at(state, zero, state, run) for fact in facts)))
     for back in last.backs:
-        fine = fine and run.entails(back, z3.And(*(fact.at(back, number + 1, state, run) for fact in facts)))
+        fine = fine and run.entails(back, z3.And(*(fact.after(back, number + 1, state, run) for fact in facts)))
     if not fine:
         raise Unsupported("an invariant that the solver found and then lost", loop.node.lineno)
 

@@ -57,6 +57,7 @@ SPACES = ("num", "str", "none")
 """Key spaces of dicts and sets; tuples of keys have one each, by their own spaces."""
 
 DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
+PRINTED = "text that is printed can be encoded"
 INT_BITS = 64
 INTEGERS = f"integers that are turned into floats stay below 2**{INT_BITS} in magnitude"
 
@@ -130,6 +131,9 @@ class Machine:
 
     arguments: frozenset[int] = frozenset()
     """Addresses of the entry's mutable arguments."""
+
+    removals: int = 0
+    """How often something may have been taken out of a dict or set."""
 
     frozen_below: int = 0
     depth: int = 0
@@ -479,11 +483,17 @@ class Machine:
             state.assume(length <= most)
         return length
 
-    def put(self, state: State, address: int, content: HeapObject, line: int, *, resized: bool) -> None:
+    def put(
+        self, state: State, address: int, content: HeapObject, line: int, *, resized: bool, additive: bool = False
+    ) -> None:
         """Change an object. One that has other names takes along whatever may be the same object."""
         if address < self.frozen_below:
             raise Unsupported("change of a module-level object or a default argument", line)
         self.written.add(address)
+        if isinstance(content, Table) and not additive:
+            self.removals += 1
+        if address in state.shared and self._module_holds_containers(state):
+            raise Unsupported("change of an object that a module-level container may hold", line)
         if address in self.arguments or address in state.shared:
             self.suspect("argument-mutation", line, "an argument may be changed")
         before = state.heap[address]
@@ -499,13 +509,22 @@ class Machine:
     def _forget_aliases(self, state: State, address: int, content: HeapObject, resized: bool) -> None:
         for other in state.shared:
             held = state.heap.get(other)
-            if other == address or type(held) is not type(content) or held is None:
+            if other == address or type(held) is not type(content) or held is None or held.origin is not None:
                 continue
             self.written.add(other)
             state.heap[other] = self.any_content(state, held, resized)
         if not resized:
             return
         self._widen_shapes(state, v.without_lengths)
+
+    def _module_holds_containers(self, state: State) -> bool:
+        """Whether a container of the module has other containers in it."""
+        for address, held in state.heap.items():
+            if address < self.frozen_below:
+                shapes = [self.element_shape(state, held)] if isinstance(held, Seq) else [held.key, held.value or NEVER]
+                if any(isinstance(kind, ContainerShape | TupleShape) for each in shapes for kind in each.kinds):
+                    return True
+        return False
 
     def _widen_shapes(self, state: State, change: Callable[[Shape], Shape]) -> None:
         """Say less of what containers hold, as something in one of them may have changed."""
@@ -524,7 +543,7 @@ class Machine:
     def disturb(self, state: State, addresses: Iterable[int]) -> None:
         """A call that isn't followed may have changed these objects, and any that it could reach by another name."""
         for address in sorted({*addresses, *state.shared} & state.heap.keys()):
-            if address >= self.frozen_below:
+            if address >= self.frozen_below and state.heap[address].origin is None:
                 state.heap[address] = self.any_content(state, state.heap[address], True)
                 self.written.add(address)
         self._widen_shapes(state, v.without_lengths)

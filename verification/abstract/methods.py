@@ -34,6 +34,7 @@ from verification.abstract.values import (
     Ref,
     Scalar,
     Seq,
+    Shape,
     Table,
     Text,
     Tup,
@@ -137,6 +138,8 @@ def _stripped(text: Text, call: Given, state: State, run: Machine) -> Value:
 
 def _affix(text: Text, call: Given, state: State, run: Machine) -> Value:
     args = call.expect(1, 1)
+    if isinstance(args[0], Ref):
+        raise Unsupported(f"{call.name} with a value of type {type_name(args[0])}", call.line)
     parts = args[0].items if isinstance(args[0], Tup) else (args[0],)
     result = run.truth_symbol(call.name)
     lengths = []
@@ -278,8 +281,9 @@ def _format(text: Text, call: Given, state: State, run: Machine) -> Value:
     """`"{} {}".format(a, b)` with plain fields, one for each argument."""
     if text.literal is None or call.keywords:
         raise Unsupported("str.format of this kind", call.line)
-    plain = text.literal.replace("{{", "").replace("}}", "")
-    if "{" in plain.replace("{}", "") or plain.count("{}") > len(call.args):
+    fields = text.literal.count("{}")
+    rest = text.literal.replace("{}", "")
+    if "{" in rest or "}" in rest or fields > len(call.args):
         raise Unsupported("str.format with such fields", call.line)
     for value in call.args:
         if isinstance(value, Opaque):
@@ -364,10 +368,26 @@ def _sort(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     call.expect(0, 0, "key", "reverse")
     content = containers.opened(receiver, state, run)
     key = call.keywords.get("key", NONE)
-    keys = content.element if isinstance(key, NoneValue) else apply(key, [content.element], state, run, call.line)
+    keys = (
+        content.element
+        if isinstance(key, NoneValue)
+        else _sort_keys(receiver, key, content.element, state, run, call.line)
+    )
     need_order(keys, state, run, call.line)
     containers.replaced(receiver, content.element, content.length, state, run, call.line, resized=False)
     return NONE
+
+
+def _sort_keys(receiver: Ref, key: Value, elements_: Shape, state: State, run: Machine, line: int) -> Shape:
+    """What the key gives. While it is asked the list is empty, and so it may be seen by any name."""
+    inside = state.copy()
+    for address in sorted({receiver.address, *state.shared} & inside.heap.keys()):
+        held = inside.heap[address]
+        if isinstance(held, Seq) and held.origin is None:
+            inside.heap[address] = run.any_content(inside, held, True)
+    found = apply(key, [elements_], inside, run, line)
+    state.shared |= inside.shared & state.heap.keys()
+    return found
 
 
 def _reverse(receiver: Ref, call: Given, state: State, run: Machine) -> Value:

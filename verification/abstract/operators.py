@@ -609,6 +609,9 @@ def _formatted(template: Text, right: Value, state: State, run: Machine, line: i
     if template.literal is None:
         raise Unsupported("% formatting with a computed template", line)
     wanted = _directives(template.literal, line)
+    one = isinstance(right, Ref) and right.kind in ("list", "dict", "set") and len(wanted) == 1
+    if not one and not isinstance(right, Tup | Int | Bool | Float | Text | NoneValue):
+        raise Unsupported(f"% formatting of a value of type {type_name(right)}", line)
     items = right.items if isinstance(right, Tup) else (right,)
     if len(items) != len(wanted):
         raise run.type_error(state, line)
@@ -641,7 +644,7 @@ def set_operation(name: str, left: Value, right: Value, state: State, run: Machi
     a, b = state.heap[left.address], state.heap[right.address]
     assert isinstance(a, Table)
     assert isinstance(b, Table)
-    key = {"intersection": a.key, "difference": a.key}.get(name) or join(a.key, b.key)
+    key = a.key if name == "difference" else join(a.key, b.key)
     size = run.any_length(state, "size")
     if name in ("intersection", "difference"):
         state.assume(size <= run.lift(a.size))
@@ -847,7 +850,7 @@ def _equal_open(left: Value, right: Value, state: State, run: Machine) -> Term:
     """Equality of parts, which may be choices: open then."""
     from verification.abstract.values import Choice
 
-    if isinstance(left, Choice) or isinstance(right, Choice):
+    if any(isinstance(side, Choice | Float) for side in (left, right)):  # the same NaN counts as equal in a container
         return run.truth_symbol("equal")
     return equality(left, right, state, run)
 

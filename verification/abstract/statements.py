@@ -333,6 +333,8 @@ def _delete_item(target: ast.Subscript, state: State, run: Machine) -> None:
         containers.set_slice(receiver, bounds, run.new_list(state, ()), state, run, line)
         return
     index = single(evaluate(target.slice, state, run), line)
+    if receiver.kind == "dict" and containers.table(state, receiver).default:
+        raise Unsupported("del of an item of a Counter or defaultdict", line)
     if receiver.kind == "dict":
         run.oblige("key-error")
         run.may_raise(state, containers.has_key(receiver, index, state, run, line), "KeyError", line)

@@ -6,6 +6,7 @@ A function that isn't in the tables is refused. Each handler gets arguments that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MethodDescriptorType
 
 from verification.abstract import containers
 from verification.abstract.library import collections, iterators, numbers, patterns, sequences, types
@@ -15,6 +16,8 @@ from verification.abstract.state import State
 from verification.abstract.values import Method, Partial, Tup, Unbound, Value, type_name
 from verification.symbolic.values import Unsupported
 
+_TYPES: dict[str, type] = {"str": str, "list": list, "dict": dict, "set": set}
+
 
 def call_builtin(
     name: str, args: Sequence[Value], keywords: Mapping[str, Value], state: State, run: Machine, line: int
@@ -23,7 +26,7 @@ def call_builtin(
     handler = FUNCTIONS.get(name)
     if handler is None:
         kind, _, method = name.partition(".")
-        if kind in ("str", "list", "dict", "set") and method and args:
+        if kind in _TYPES and args and isinstance(getattr(_TYPES[kind], method, None), MethodDescriptorType):
             return _unbound_method(kind, method, args, keywords, state, run, line)
         raise Unsupported(f"{name}()", line)
     named = list(keywords)

@@ -87,6 +87,8 @@ def _selections(call: Given, state: State, run: Machine) -> Value:
         empty = any(not found.kinds for found, _ in parts) and "repeat" not in call.keywords
         return run.sequence(state, NEVER if empty else row, run.any_length(state, "rows"), "iterator")
     args = call.expect(1 if name == "permutations" else 2, 2)
+    if len(args) == 2 and isinstance(args[1], NoneValue):
+        raise Unsupported("permutations with None", call.line)
     found, size = elements(args[0], state, run, call.line)
     if len(args) == 1:
         row = shape(ContainerShape("tuple...", found, None, size))

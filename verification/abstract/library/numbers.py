@@ -151,9 +151,14 @@ def _float(call: Given, state: State, run: Machine) -> Value:
     run.oblige("value-error")
     if value.literal is not None:
         try:
-            return operators.constant_float(float(value.literal))
+            parsed = float(value.literal)
         except ValueError:
             run.raise_now(state, raised("ValueError", call.line))
+            raise
+        if not math.isfinite(parsed):
+            run.oblige("float")
+            run.suspect("float", call.line, "the result may be infinite or not a number")
+        return operators.constant_float(parsed)
     if not value.digits:
         run.may_raise(state, run.truth_symbol("parses"), "ValueError", call.line)
     return operators.result_float(state, run, call.line, "parsed")
@@ -179,8 +184,9 @@ def _pow(call: Given, state: State, run: Machine) -> Value:
         return operators.binary(ast.Pow, args[0], args[1], state, run, call.line)
     base, exponent, modulus = (need_int(value, state, run, call.line) for value in args)
     run.oblige("value-error")
-    nonzero = encoding.compared("!=", modulus, 0)
-    run.may_raise(state, encoding.conjunction(nonzero, encoding.at_least(exponent, 0)), "ValueError", call.line)
+    run.may_raise(state, encoding.compared("!=", modulus, 0), "ValueError", call.line)
+    if not run.entails(state, run.lift(encoding.at_least(exponent, 0))):
+        raise Unsupported("pow with a modulus and an exponent that may be negative", call.line)
     result = run.symbol("power")
     modulus = run.lift(modulus)
     state.assume(z3.Implies(modulus > 0, z3.And(result >= 0, result < modulus)))
@@ -226,13 +232,14 @@ def _number_result(kind: str) -> Handler:
     """A function of numbers that raises nothing on finite ones."""
 
     def handler(call: Given, state: State, run: Machine) -> Value:
-        args = call.expect(1, 2)
+        args = call.expect(2, 2) if kind == "two" else call.expect(1, 1)
         for value in args:
             if not operators.is_number(value):
-                wrong(value, state, run, call.line)
+                raise wrong(value, state, run, call.line)
             if kind == "bounded":
                 _finite_argument(value, state, run, call.line)
-        exponent = 64 if kind == "bounded" else None
+        certain = operators.as_float(args[0], state, run).exponent is not None  # else it may be NaN, and the result too
+        exponent = 64 if kind == "bounded" and certain else None
         return operators.result_float(state, run, call.line, "result", exponent=exponent)
 
     return handler
@@ -312,6 +319,7 @@ def _math_pow(call: Given, state: State, run: Machine) -> Value:
     base, exponent = (operators.as_float(value, state, run) for value in call.args)
     power = operators.known(exponent)
     bounded = power is not None and power.is_integer() and 0 <= power <= 8 and base.exponent is not None
+    bounded = bounded and (base.exponent or 0) * int(power or 0) + 1 <= operators.LARGEST_EXPONENT
     if not bounded:
         run.may_raise(state, run.truth_symbol("defined"), "ValueError", call.line)
         run.may_raise(state, run.truth_symbol("fits"), "OverflowError", call.line)
@@ -423,7 +431,7 @@ FUNCTIONS: dict[str, Handler] = {
     "math.factorial": _factorial,
     "math.floor": _rounded("down"),
     "math.gcd": _gcd,
-    "math.hypot": _number_result("any"),
+    "math.hypot": _number_result("two"),
     "math.isclose": _close,
     "math.isfinite": _float_test,
     "math.isinf": _float_test,

@@ -145,7 +145,7 @@ def _sum(call: Given, state: State, run: Machine) -> Value:
         inner = join(*(kind.element for kind in found.kinds if isinstance(kind, ContainerShape)))
         whole = join(containers.whole_shape(start, state, run, line), inner)
         return run.sequence(state, whole, run.any_length(state, "sum.len"))
-    if not operators.is_number(start):
+    if not operators.is_whole(start):
         raise Unsupported("sum from such a start", line)
     bad = [kind for kind in found.kinds if kind.key not in ("int", "bool", "float")]
     if bad:
@@ -348,6 +348,8 @@ def _iter(call: Given, state: State, run: Machine) -> Value:
 
 def _next(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(1, 2)
+    if isinstance(args[0], Ref) and args[0].kind == "group":
+        raise Unsupported("next() of a group", call.line)
     if not isinstance(args[0], Ref) or args[0].kind != "iterator":
         return wrong(args[0], state, run, call.line)
     found, size = elements(args[0], state, run, call.line)

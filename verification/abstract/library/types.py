@@ -7,7 +7,7 @@ from verification.abstract.library.given import (
     Given,
     Handler,
 )
-from verification.abstract.machine import DIGITS, Machine
+from verification.abstract.machine import DIGITS, PRINTED, Machine
 from verification.abstract.state import State
 from verification.abstract.values import (
     NONE,
@@ -55,6 +55,7 @@ def _print(call: Given, state: State, run: Machine) -> Value:
         if not isinstance(call.keywords.get(key, NONE), Text | NoneValue):
             raise Unsupported("these arguments of print", call.line)
     run.assume(DIGITS)
+    run.assume(PRINTED)
     return NONE
 
 
@@ -100,6 +101,9 @@ def _callable(call: Given, state: State, run: Machine) -> Value:
 def _copy(call: Given, state: State, run: Machine) -> Value:
     """A copy of the same shape; nothing of it is shared with the original where it is deep."""
     (value,) = call.expect(1, 1)
+    unchanging = not isinstance(value, Ref) or value.kind in ("tuple...", "frozenset")
+    if unchanging and (call.name == "copy.copy" or not isinstance(value, Ref | Tup)):
+        return value
     if isinstance(value, Ref) and call.name == "copy.copy":
         containers.share_items(value, state, run)
         address = run.allocate()
