@@ -10,20 +10,22 @@ from random import Random
 import pytest
 
 from tests.verification.fuzz import types
-from tests.verification.fuzz.checker import Disagreement, check
-from tests.verification.fuzz.engines import paths
+from tests.verification.fuzz.checker import EXTRA, Disagreement, check
+from tests.verification.fuzz.engines import paths, prover
 from tests.verification.fuzz.grammar import ENTRY, compiles, program
 from tests.verification.fuzz.inputs import Values, calls
 from tests.verification.fuzz.minimise import minimise
 from tests.verification.fuzz.oracle import observe
 from tests.verification.fuzz.run import Tally, campaign, shrunk
-from tests.verification.fuzz.seeds import SEEDS
+from tests.verification.fuzz.seeds import SEEDS, TRAPS
 from verification import Contract, Report, verify
 from verification.outcome import Counterexample, Outcome
+from verification.properties import DEFAULT
 from verification.symbolic import encoding
 
 SLICE = range(40)
-PLANTED = range(40)
+PARTS = 10
+PLANTED = range(60, 100)
 """Programs in which each planted mistake must be found."""
 
 
@@ -32,6 +34,13 @@ def test_the_verdicts_on_a_slice_of_random_programs_hold_in_cpython() -> None:
     assert not tally.findings, "\n".join(map(str, tally.findings))
     assert tally.programs == len(SLICE)
     assert tally.inputs > 5 * len(SLICE)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_prover_believes_in_no_trap(part: int) -> None:
+    for number in range(part, len(TRAPS), PARTS):
+        found = check(TRAPS[number], seed=f"trap {number}", properties=(*DEFAULT, *EXTRA), verifier=prover)
+        assert not found.disagreements, TRAPS[number] + "\n".join(map(str, found.disagreements))
 
 
 # --- what is planted is found

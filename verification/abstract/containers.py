@@ -9,7 +9,7 @@ from typing import Any
 import z3
 
 from verification.abstract import operators
-from verification.abstract.machine import INDEXABLE, TABLES, Machine
+from verification.abstract.machine import INDEXABLE, TABLES, Machine, settled
 from verification.abstract.state import State
 from verification.abstract.values import (
     INT,
@@ -41,7 +41,7 @@ from verification.abstract.values import (
     shape,
     type_name,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported
 
 LAZY = ("iterator", "group")
@@ -54,13 +54,13 @@ MAX_ITEMS = 64
 
 
 def held(state: State, value: Ref) -> Seq:
-    found = state.heap[value.address]
+    found = state.content(value.address)
     assert isinstance(found, Seq)
     return found
 
 
 def table(state: State, value: Ref) -> Table:
-    found = state.heap[value.address]
+    found = state.content(value.address)
     assert isinstance(found, Table)
     return found
 
@@ -76,9 +76,7 @@ def length(state: State, value: Value, run: Machine) -> Term | None:
     if isinstance(value, Ref):
         if value.kind in LAZY:
             return None
-        found = state.heap[value.address]
-        if found.origin is not None:
-            found = state.heap[found.origin]
+        found = state.content(value.address)
         return found.length if isinstance(found, Seq) else found.size
     return None
 
@@ -110,7 +108,7 @@ def element(value: Value, offset: Term, state: State, run: Machine) -> Value:
     if content.items is not None:
         return _picked(content.items, offset, state, run)
     if content.array is not None:
-        return Int(z3.Select(content.array, run.lift(offset)))
+        return Int(terms.Select(content.array, run.lift(offset)))
     return run.fresh(state, content.element, "item")
 
 
@@ -135,7 +133,7 @@ def whole_shape(value: Value, state: State, run: Machine, line: int) -> Shape:
     if isinstance(value, Tup):
         return join(*(run.shape_of(state, item) for item in value.items))
     assert isinstance(value, Ref)
-    content = state.heap[value.address]
+    content = state.content(value.address)
     return run.element_shape(state, content) if isinstance(content, Seq) else content.key
 
 
@@ -168,7 +166,7 @@ def known_items(value: Value, state: State) -> tuple[Value, ...] | None:
     if isinstance(value, Tup):
         return value.items
     if isinstance(value, Ref):
-        content = state.heap[value.address]
+        content = state.content(value.address)
         return content.items if isinstance(content, Seq) else None
     return None
 
@@ -355,11 +353,11 @@ def _text_contains(container: Text, item: Text, state: State, run: Machine) -> T
     if container.literal is not None and item.literal is not None:
         return item.literal in container.literal
     found = run.truth_symbol("within")
-    state.assume(z3.Implies(found, run.lift(item.length) <= run.lift(container.length)))
+    state.assume(terms.Implies(found, run.lift(item.length) <= run.lift(container.length)))
     if container.literal is not None and item.length == 1:
         # One character within a known text: it is one of those.
         names = [run.literal(character) for character in dict.fromkeys(container.literal)]
-        return z3.Or(*(run.lift(item.name) == one.name for one in names)) if names else False
+        return terms.Or(*(run.lift(item.name) == one.name for one in names)) if names else False
     return found
 
 
@@ -387,8 +385,8 @@ def _member(container: Ref, item: Value, state: State, run: Machine) -> Term:
         if space not in members:
             members[space] = run.array_symbol("members", truths=True)
             state.heap[container.address] = replace(content, members=tuple(members.items()))
-        found = z3.Select(members[space], run.lift(name))
-    state.assume(z3.Implies(found, run.lift(content.length) >= 1))
+        found = terms.Select(members[space], run.lift(name))
+    state.assume(terms.Implies(found, run.lift(content.length) >= 1))
     return found
 
 
@@ -432,7 +430,7 @@ def has_key(container: Ref, key: Value, state: State, run: Machine, line: int) -
     if found is None:
         found = run.truth_symbol("present")
     if not isinstance(found, bool):
-        state.assume(z3.Implies(found, run.lift(content.size) >= 1))
+        state.assume(terms.Implies(found, run.lift(content.size) >= 1))
     return found
 
 
@@ -452,7 +450,7 @@ def _present(content: Table, key: Value, run: Machine) -> Term | None:
     if known is None:
         return None
     array = dict(content.members).get(known[0])
-    return None if array is None else z3.simplify(z3.Select(array, run.lift(known[1])))
+    return None if array is None else terms.wrap(z3.simplify(terms.Select(array, run.lift(known[1]))))
 
 
 # --- dicts
@@ -464,11 +462,7 @@ def get_key(ref: Ref, key: Value, state: State, run: Machine, line: int) -> Valu
     content = table(state, ref)
     if content.default is not None:
         return _get_or_make(ref, key, state, run, line)
-    present = has_key(ref, key, state, run, line)
-    if not isinstance(present, bool) and z3.is_true(present):
-        present = True
-    elif not isinstance(present, bool) and z3.is_false(present):
-        present = False
+    present = settled(has_key(ref, key, state, run, line))
     run.may_raise(state, present, "KeyError", line)
     return value_of(content, state, run)
 
@@ -710,8 +704,7 @@ class Source:
     def _viewed(self, value: Ref, state: State, run: Machine) -> Value:
         """A key, value or item of the dict as it is now."""
         origin = state.heap[value.address].origin
-        assert origin is not None
-        content = state.heap[origin]
+        content = state.heap[origin if origin is not None else value.address]
         assert isinstance(content, Table)
         key = run.fresh(state, content.key, "key")
         present = None if isinstance(key, Choice) else _present(content, key, run)

@@ -12,12 +12,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import z3
-
 from verification.abstract import containers, operators
 from verification.abstract.calls import call_value
 from verification.abstract.containers import Source
-from verification.abstract.machine import DIGITS, Dead, Machine
+from verification.abstract.machine import DIGITS, Dead, Machine, settled
 from verification.abstract.state import State
 from verification.abstract.targets import assign
 from verification.abstract.values import (
@@ -46,7 +44,7 @@ from verification.abstract.values import (
     options_of,
     type_name,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.machine import describe
 from verification.symbolic.values import Raised, Unsupported, builtin_exception, raised
 
@@ -205,11 +203,11 @@ def branch(
     no: Callable[[State], Value],
 ) -> Value:
     """Evaluate one of two ways, or both and merge."""
-    test = _settled(test)
+    test = settled(test)
     if isinstance(test, bool):
         return yes(state) if test else no(state)
     branches: list[tuple[Any, State, Value]] = []
-    for holds, act in ((test, yes), (z3.Not(test), no)):
+    for holds, act in ((test, yes), (terms.Not(test), no)):
         inside = state.copy()
         inside.assume(holds)
         try:
@@ -220,12 +218,6 @@ def branch(
     merged, value = run.merge(branches)
     state.become(merged)
     return value
-
-
-def _settled(test: Term) -> Term:
-    if isinstance(test, bool):
-        return test
-    return True if z3.is_true(test) else False if z3.is_false(test) else test
 
 
 def _compare(node: ast.Compare, state: State, run: Machine) -> Value:
@@ -369,7 +361,7 @@ def update(ref: Ref, other: Value, state: State, run: Machine, line: int) -> Non
         raise Unsupported("an update from a value that is no dict", line)
     mine, theirs = containers.table(state, ref), containers.table(state, other)
     size = run.any_length(state, "size", most=mine.size + theirs.size)
-    state.assume(z3.And(size >= run.lift(mine.size), size >= run.lift(theirs.size)))
+    state.assume(terms.And(size >= run.lift(mine.size), size >= run.lift(theirs.size)))
     key, value = join(mine.key, theirs.key), join(mine.value or NEVER, theirs.value or NEVER)
     run.put(state, ref.address, Table(key, value, size, (), mine.default), line, resized=True)
 
@@ -721,7 +713,7 @@ def bind(source: Source, generator: ast.comprehension, state: State, run: Machin
     state.assume(at < size)
     assign(generator.target, source.item(at, state, run), state, run)
     for test in generator.ifs:
-        holds = _settled(condition(test, state, run))
+        holds = settled(condition(test, state, run))
         if holds is False:
             raise Dead
         state.assume(holds)

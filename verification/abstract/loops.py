@@ -36,6 +36,7 @@ from verification.abstract.values import (
     Value,
     widened,
 )
+from verification.symbolic import terms
 from verification.symbolic.values import Unsupported
 
 MAX_ROUNDS = 8
@@ -91,7 +92,7 @@ def run_for(
         found = Iteration(head)
         now = source.size(head, run)
         leaving = head.copy()
-        leaving.assume(z3.Not(run.lift(now) > number))
+        leaving.assume(terms.Not(run.lift(now) > number))
         found.after.append(leaving)
         inside = head.copy()
         inside.assume(run.lift(now) > number)
@@ -142,7 +143,7 @@ def _addresses(source: Source, state: State) -> frozenset[int]:
 def _keep_open(value: Value, state: State, run: Machine) -> None:
     """Elements known one by one become elements of a shape, so that any of them can be looked at."""
     if isinstance(value, Ref):
-        content = state.heap[value.address]
+        content = state.content(value.address)
         if isinstance(content, Seq) and content.items is not None and len(content.items) > 8:
             state.heap[value.address] = containers.opened(value, state, run)
 
@@ -175,7 +176,7 @@ def run_while(
             return found
         if holds is not True:
             leaving = inside.copy()
-            leaving.assume(z3.Not(run.lift(holds)))
+            leaving.assume(terms.Not(run.lift(holds)))
             found.after.append(leaving)
         if holds is False:
             return found
@@ -377,13 +378,13 @@ class _Fact:
 
     def after(self, state: State, number: Any, entry: State, run: Machine) -> Any:
         """What has to hold at the end of an iteration: false where a side is no number there."""
-        return self.at(state, number, entry, run) if self.defined(state) else z3.BoolVal(False, run.context)
+        return self.at(state, number, entry, run) if self.defined(state) else terms.BoolVal(False, run.context)
 
     def at(self, state: State, number: Any, entry: State, run: Machine) -> Any:
         left = self.left.of(state)
         right = self.right.of(state) if isinstance(self.right, _Quantity) else self.right
         if left is None or right is None:
-            return z3.BoolVal(True, run.context)
+            return terms.BoolVal(True, run.context)
         total = run.lift(right) + self.per * number if self.per else run.lift(right)
         left = run.lift(left)
         return {"<=": left <= total, ">=": left >= total, "==": left == total, "<": left < total}[self.symbol]
@@ -410,8 +411,8 @@ class _Quantity:
         if isinstance(value, Text):
             return value.length
         if isinstance(value, Ref):
-            held = state.heap.get(value.address)
-            return None if held is None else held.length if isinstance(held, Seq) else held.size
+            held = state.content(value.address)
+            return held.length if isinstance(held, Seq) else held.size
         return None
 
 
@@ -421,7 +422,7 @@ def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list
     The iteration is executed once, under candidates that can be switched off one by one: dropping some then takes the
     solver alone.
     """
-    zero = z3.IntVal(0, run.context)
+    zero = terms.IntVal(0, run.context)
     wanted = [fact for fact in _candidates(loop, state, changes, run) if fact.defined(state)][:MAX_CANDIDATES]
     facts = _implied(state, [(fact, fact.at(state, zero, state, run)) for fact in wanted], run)
     if not facts:
@@ -430,7 +431,7 @@ def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list
         head, number = _head(loop, state, changes, run)
         switches = [run.truth_symbol("fact") for _ in facts]
         for switch, fact in zip(switches, facts, strict=True):
-            head.assume(z3.Implies(switch, fact.at(head, number, state, run)))
+            head.assume(terms.Implies(switch, fact.at(head, number, state, run)))
         run.depth += 1
         try:
             found = loop.once(head, number)
@@ -441,13 +442,13 @@ def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list
     return [facts[at] for at in sorted(kept)]
 
 
-def _kept(backs: list[State], switches: list[Any], terms: list[list[Any]], run: Machine) -> set[int]:
+def _kept(backs: list[State], switches: list[Any], results: list[list[Any]], run: Machine) -> set[int]:
     """The greatest set of candidates that implies itself after an iteration."""
     kept = set(range(len(switches)))
     stable = False
     while kept and not stable:
         stable = True
-        for back, after in zip(backs, terms, strict=True):
+        for back, after in zip(backs, results, strict=True):
             left = _broken_by_some_run(back, switches, after, kept, run)
             if left != kept:
                 kept, stable = left, False
@@ -458,7 +459,7 @@ def _broken_by_some_run(back: State, switches: list[Any], after: list[Any], kept
     """What is left when every candidate that some run breaks is dropped."""
     while kept:
         chosen = sorted(kept)
-        question = (*(switches[at] for at in chosen), z3.Not(z3.And(*(after[at] for at in chosen))))
+        question = (*(switches[at] for at in chosen), terms.Not(terms.And(*(after[at] for at in chosen))))
         answer, model = run.solver.check(back.path, question)
         if answer == "unsat":
             return kept
@@ -469,27 +470,28 @@ def _broken_by_some_run(back: State, switches: list[Any], after: list[Any], kept
 
 
 def _holds(back: State, switches: list[Any], term: Any, chosen: list[int], run: Machine) -> bool:
-    return run.solver.check(back.path, (*(switches[at] for at in chosen), z3.Not(term)))[0] == "unsat"
+    return run.solver.check(back.path, (*(switches[at] for at in chosen), terms.Not(term)), model=False)[0] == "unsat"
 
 
 def _confirm(loop: Loop, last: Iteration, facts: list[_Fact], number: Any, state: State, run: Machine) -> None:
     """Keep the evidence that the facts are an invariant: they hold at first, and an iteration keeps them."""
     if run.lazy or not facts:
         return
-    zero = z3.IntVal(0, run.context)
-    fine = run.entails(state, z3.And(*(fact.at(state, zero, state, run) for fact in facts)))
+    zero = terms.IntVal(0, run.context)
+    fine = run.entails(state, terms.And(*(fact.at(state, zero, state, run) for fact in facts)))
     for back in last.backs:
-        fine = fine and run.entails(back, z3.And(*(fact.after(back, number + 1, state, run) for fact in facts)))
+        fine = fine and run.entails(back, terms.And(*(fact.after(back, number + 1, state, run) for fact in facts)))
     if not fine:
         raise Unsupported("an invariant that the solver found and then lost", loop.node.lineno)
 
 
 def _implied(state: State, facts: list[tuple[_Fact, Any]], run: Machine) -> list[_Fact]:
     """Those that hold on every run here: a model that breaks some drops them all at once."""
-    left = [(fact, term) for fact, term in facts if not z3.is_true(z3.simplify(term))]
-    certain = [fact for fact, term in facts if z3.is_true(z3.simplify(term))]
+    shown = [z3.is_true(z3.simplify(term)) for _, term in facts]
+    certain = [fact for (fact, _), one in zip(facts, shown, strict=True) if one]
+    left = [both for both, one in zip(facts, shown, strict=True) if not one]
     while left:
-        answer, model = run.solver.check(state.path, (z3.Not(z3.And(*(term for _, term in left))),))
+        answer, model = run.solver.check(state.path, (terms.Not(terms.And(*(term for _, term in left))),))
         if answer == "unsat":
             break
         if answer == "unknown":
@@ -556,7 +558,7 @@ def _anchors(loop: Loop, state: State, changes: Changes, run: Machine) -> list[A
         elif isinstance(value, Text):
             anchors[name] = value.length
         elif isinstance(value, Ref) and value.address not in changes.contents and value.kind != "iterator":
-            held = state.heap[value.address]
+            held = state.content(value.address)
             anchors[name] = held.length if isinstance(held, Seq) else held.size
         elif isinstance(value, Range):
             continue

@@ -48,7 +48,7 @@ from verification.abstract.values import (
     Value,
 )
 from verification.request import Contract, Limits
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.solver import BudgetExhausted, Solver
 from verification.symbolic.state import Step
 from verification.symbolic.values import Raised, Unsupported, raised
@@ -157,7 +157,7 @@ class Machine:
         self._steps = 0
         self._kinds: dict[str, int] = {}
         self._literals: dict[str, int] = {}
-        self._lows: dict[int, tuple[Any, int]] = {}
+        self._lows: dict[int, tuple[Any, int | None]] = {}
         self._divisions: dict[tuple[int, int], tuple[Any, Any, Any, Any]] = {}
         integer = z3.IntSort(self.context)
         self._character = z3.Function("character", integer, integer, integer)
@@ -222,14 +222,14 @@ class Machine:
     def symbol(self, hint: str, *, low: int | None = None) -> Any:
         """A fresh integer; a lower bound is remembered for shapes, and has to be assumed by the caller."""
         self._symbols += 1
-        term = z3.Int(f"{hint}!{self._symbols}", self.context)
+        term = terms.Int(f"{hint}!{self._symbols}", self.context)
         if low is not None:
             self._lows[term.get_id()] = (term, low)
         return term
 
     def truth_symbol(self, hint: str) -> Any:
         self._symbols += 1
-        return z3.Bool(f"{hint}!{self._symbols}", self.context)
+        return terms.Bool(f"{hint}!{self._symbols}", self.context)
 
     def real_symbol(self, hint: str) -> Any:
         self._symbols += 1
@@ -271,18 +271,22 @@ class Machine:
         if isinstance(term, int):
             return None if term < 0 else min(int(term), 1)
         known = self._lows.get(term.get_id())
-        if known is not None:
-            return known[1]
-        if z3.is_add(term):
-            lows = [self.low_of(child) for child in _children(term)]
-            return None if None in lows else min(1, sum(low for low in lows if low is not None))
-        if z3.is_mul(term):
-            lows = [self.low_of(child) for child in _children(term)]
-            return None if None in lows else min(low for low in lows if low is not None)
-        if z3.is_app_of(term, z3.Z3_OP_ITE):
-            lows = [self.low_of(child) for child in _children(term)[1:]]
-            return None if None in lows else min(low for low in lows if low is not None)
-        return None
+        if known is None:
+            known = self._lows[term.get_id()] = (term, self._low_of_parts(term))
+        return known[1]
+
+    def _low_of_parts(self, term: Any) -> int | None:
+        operator = terms.operator_of(term)
+        if operator == z3.Z3_OP_ANUM:
+            value = terms.numeral_of(term)
+            return None if value < 0 else min(value, 1)
+        if operator not in (z3.Z3_OP_ADD, z3.Z3_OP_MUL, z3.Z3_OP_ITE):
+            return None
+        lows = [self.low_of(part) for part in terms.arguments_of(term)[operator == z3.Z3_OP_ITE :]]
+        if None in lows:
+            return None
+        bounds = [low for low in lows if low is not None]
+        return min(1, sum(bounds)) if operator == z3.Z3_OP_ADD else min(bounds)
 
     # --- text
 
@@ -301,7 +305,7 @@ class Machine:
     def character(self, text: Text, offset: Term) -> Text:
         if text.literal is not None and isinstance(offset, int):
             return self.literal(text.literal[offset])
-        return Text(self._character(self.lift(text.name), self.lift(offset)), 1, None, text.digits)
+        return Text(terms.apply(self._character, self.lift(text.name), self.lift(offset)), 1, None, text.digits)
 
     # --- shapes and values
 
@@ -314,7 +318,7 @@ class Machine:
             return made[0]
         tag = self.symbol(f"{hint}.kind")
         options = tuple((self.kind_number(option), option) for option in made)
-        state.assume(z3.Or(*(tag == number for number, _ in options)))
+        state.assume(terms.Or(*(tag == number for number, _ in options)))
         return Choice(tag, options)
 
     def _fresh_kind(self, state: State, kind: KindShape, hint: str) -> Value:
@@ -324,6 +328,8 @@ class Machine:
             return Tup(tuple(self.fresh(state, item, f"{hint}.{at}") for at, item in enumerate(kind.items)))
         if isinstance(kind, Fixed):
             return kind.value
+        if kind.type.startswith("dict_"):
+            raise Unsupported("a view of a dict that is kept", None)
         address = self.allocate()
         state.heap[address] = self.fresh_content(state, kind, hint)
         state.shared |= {address}
@@ -407,7 +413,7 @@ class Machine:
         if value.address in inside:
             raise Unsupported("a container that holds itself", None)
         inside = inside | {value.address}
-        held = state.heap[value.address]
+        held = state.content(value.address)
         if isinstance(held, Table):
             return ContainerShape(value.kind, held.key, held.value, held.size, held.default)
         return ContainerShape(value.kind, self.element_shape(state, held, inside), None, held.length)
@@ -422,7 +428,7 @@ class Machine:
         """The shape of a value that goes into a container, whose objects are then reachable from there too."""
         self.share(state, value)
         found = self.shape_of(state, value)
-        if any(kind.key.startswith(("iterator", "dict_")) for kind in found.kinds):
+        if v.holds(found, ("iterator", "group", "dict_")):
             raise Unsupported("an iterator or a view of a dict that is kept", None)
         if v.depth(found) > v.MAX_DEPTH:
             raise Unsupported("containers nested without end", None)
@@ -436,7 +442,7 @@ class Machine:
                     self.share(state, item)
             elif isinstance(option, Ref) and option.address not in state.shared:
                 state.shared |= {option.address}
-                held = state.heap[option.address]
+                held = state.content(option.address)
                 if isinstance(held, Seq) and held.items is not None:
                     for item in held.items:
                         self.share(state, item)
@@ -465,7 +471,7 @@ class Machine:
         return self.new(state, kind, held)
 
     def empty_table(self, state: State, kind: str, *, default: str | None = None) -> Ref:
-        nothing = z3.K(z3.IntSort(self.context), z3.BoolVal(False, self.context))
+        nothing = z3.K(z3.IntSort(self.context), terms.BoolVal(False, self.context))
         members = tuple((space, nothing) for space in SPACES)
         return self.new(state, kind, Table(NEVER, NEVER if kind == "dict" else None, 0, members, default))
 
@@ -529,6 +535,8 @@ class Machine:
     def _widen_shapes(self, state: State, change: Callable[[Shape], Shape]) -> None:
         """Say less of what containers hold, as something in one of them may have changed."""
         for address, held in list(state.heap.items()):
+            if held.origin is not None:
+                continue
             if isinstance(held, Seq):
                 wider: HeapObject = replace(held, element=change(held.element))
                 same = wider.element == held.element  # type: ignore[union-attr]
@@ -550,6 +558,7 @@ class Machine:
 
     def any_content(self, state: State, held: HeapObject, resized: bool) -> HeapObject:
         """Any content of the same shapes."""
+        assert held.origin is None, "a view has no content of its own"
         if isinstance(held, Table):
             kind = ContainerShape("set", held.key, held.value, None if resized else held.size, held.default)
             return self.fresh_content(state, kind, "alias")
@@ -582,7 +591,7 @@ class Machine:
         integer = z3.IntSort(self.context)
         space = f"({','.join(spaces)})"
         pack = z3.Function(space, *[integer] * (len(parts) + 1))
-        return space, pack(*(self.lift(part[1]) for part in parts if part))
+        return space, terms.apply(pack, *(self.lift(part[1]) for part in parts if part))
 
     # --- merging
 
@@ -607,11 +616,11 @@ class Machine:
             merged = self._merge_stores(condition, state, merged)
         base = common_step([state.path for state in states])
         ways = [
-            z3.And(condition, *since(state.path, base)) for condition, state in zip(conditions, states, strict=True)
+            terms.And(condition, *since(state.path, base)) for condition, state in zip(conditions, states, strict=True)
         ]
         merged.path = base
         merged.shared = frozenset().union(*(state.shared for state in states))
-        merged.assume(z3.Or(*ways))
+        merged.assume(terms.Or(*ways))
         return merged, value
 
     def _merge_stores(self, condition: Any, left: State, right: State) -> State:
@@ -688,7 +697,7 @@ class Machine:
         if v.same_term(left.real, right.real):
             real = left.real
         else:
-            real = z3.If(condition, self.lift_real(left.real), self.lift_real(right.real))
+            real = terms.If(condition, self.lift_real(left.real), self.lift_real(right.real))
         joined = v.join(
             Shape((Scalar("float", left.exponent, left.least),)), Shape((Scalar("float", right.exponent, right.least),))
         ).kinds[0]
@@ -705,6 +714,8 @@ class Machine:
     def _merge_contents(
         self, condition: Any, left: HeapObject, right: HeapObject, left_state: State, right_state: State
     ) -> HeapObject:
+        if left.origin is not None:
+            return left
         if isinstance(left, Seq) and isinstance(right, Seq):
             if left.items is not None and right.items is not None and len(left.items) == len(right.items):
                 pairs = zip(left.items, right.items, strict=True)
@@ -714,13 +725,13 @@ class Machine:
                 for item in held.items or ():
                     self.share(state, item)
             one_array = left.array is not None and right.array is not None
-            array = z3.If(condition, left.array, right.array) if one_array else None
+            array = terms.If(condition, left.array, right.array) if one_array else None
             return Seq(element, self.pick(condition, left.length, right.length), None, array)
         assert isinstance(left, Table)
         assert isinstance(right, Table)
         others = dict(right.members)
         members = tuple(
-            (space, array if array.eq(others[space]) else z3.If(condition, array, others[space]))
+            (space, array if array.eq(others[space]) else terms.If(condition, array, others[space]))
             for space, array in left.members
             if space in others
         )
@@ -756,7 +767,7 @@ class Machine:
         """Evidence that a choice has no other kinds than those that are looked at."""
         if self.lazy:
             return
-        others = z3.And(*(choice.tag != number for number, _ in choice.options))
+        others = terms.And(*(choice.tag != number for number, _ in choice.options))
         self.discharged.append(Discharged(state.path, (others,)))
 
     # --- the solver
@@ -765,7 +776,7 @@ class Machine:
         """Whether some run meets the condition here; what is shown to be impossible is kept as evidence."""
         if isinstance(condition, bool):
             return condition
-        answer, _ = self.solver.check(state.path, (condition,))
+        answer, _ = self.solver.check(state.path, (condition,), model=False)
         if answer == "unsat":
             self._keep(Discharged(state.path, (condition,)))
             return False
@@ -775,9 +786,9 @@ class Machine:
         """Whether the condition holds on every run here."""
         if isinstance(condition, bool):
             return condition
-        answer, _ = self.solver.check(state.path, (z3.Not(condition),))
+        answer, _ = self.solver.check(state.path, (terms.Not(condition),), model=False)
         if answer == "unsat":
-            self._keep(Discharged(state.path, (z3.Not(condition),)))
+            self._keep(Discharged(state.path, (terms.Not(condition),)))
             return True
         return False
 
@@ -797,15 +808,15 @@ class Machine:
         if not self.lazy and self.entails(state, fine):
             return
         leaving = state.copy()
-        leaving.assume(z3.Not(fine))
-        if z3.is_const(fine):
+        leaving.assume(terms.Not(fine))
+        if terms.operator_of(fine) == z3.Z3_OP_UNINTERPRETED:
             self.hopeless.add((name, line))
         self.exits.append((leaving, raised(name, line, about_none=about_none)))
         state.assume(fine)
 
     def raise_now(self, state: State, exception: Raised) -> None:
         """An exception leaves here on every run that gets here, if any does."""
-        if self.lazy or self.feasible(state, z3.BoolVal(True, self.context)):
+        if self.lazy or self.feasible(state, terms.BoolVal(True, self.context)):
             self.exits.append((state.copy(), exception))
         raise Dead
 
@@ -836,7 +847,8 @@ def settled(truth: Term) -> Term:
     """A truth, with Z3's constants as Python's."""
     if isinstance(truth, bool):
         return truth
-    return True if z3.is_true(truth) else False if z3.is_false(truth) else truth
+    known = terms.known(truth)
+    return truth if known is None else known
 
 
 def _fits(before: HeapObject, after: HeapObject) -> bool:
@@ -855,7 +867,3 @@ def _plain(held: HeapObject) -> HeapObject:
         return replace(held, element=v.without_bounds(held.element))
     value = None if held.value is None else v.without_bounds(held.value)
     return replace(held, key=v.without_bounds(held.key), value=value)
-
-
-def _children(term: Any) -> list[Any]:
-    return list(term.children())

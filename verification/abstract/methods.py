@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import z3
-
 from verification.abstract import containers, operators
 from verification.abstract.library.given import (
     Given,
@@ -19,7 +17,7 @@ from verification.abstract.library.given import (
     pairs,
     wrong,
 )
-from verification.abstract.machine import Machine
+from verification.abstract.machine import Machine, settled
 from verification.abstract.state import State
 from verification.abstract.values import (
     NEVER,
@@ -44,7 +42,7 @@ from verification.abstract.values import (
     shape,
     type_name,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported
 
 Handler = Callable[[Any, Given, State, Machine], Value]
@@ -107,7 +105,7 @@ def _test(text: Text, call: Given, state: State, run: Machine) -> Value:
         return Bool(True)
     result = run.truth_symbol(call.name)
     if call.name not in ("isascii", "isprintable"):
-        state.assume(z3.Implies(result, run.lift(text.length) >= 1))
+        state.assume(terms.Implies(result, run.lift(text.length) >= 1))
     return Bool(result)
 
 
@@ -150,7 +148,7 @@ def _affix(text: Text, call: Given, state: State, run: Machine) -> Value:
     if known is not None:
         return known
     if lengths:
-        state.assume(z3.Implies(result, z3.Or(*lengths)))
+        state.assume(terms.Implies(result, terms.Or(*lengths)))
     return Bool(result)
 
 
@@ -171,10 +169,10 @@ def _find(text: Text, call: Given, state: State, run: Machine) -> Value:
     if known is not None:
         return known
     at = run.symbol("at")
-    state.assume(z3.And(at >= -1, z3.Implies(at >= 0, at + part.length <= text.length)))
+    state.assume(terms.And(at >= -1, terms.Implies(at >= 0, at + part.length <= text.length)))
     if len(args) > 1 and operators.is_whole(args[1]):
         start = run.lift(encoding.whole(args[1]))
-        state.assume(z3.Implies(z3.And(at >= 0, start >= 0), at >= start))
+        state.assume(terms.Implies(terms.And(at >= 0, start >= 0), at >= start))
     return Int(at)
 
 
@@ -193,7 +191,7 @@ def _count_text(text: Text, call: Given, state: State, run: Machine) -> Value:
         return known
     count = run.symbol("count", low=0)
     most = text.length if part.length == 1 else text.length + 1
-    state.assume(z3.And(count >= 0, count <= most))
+    state.assume(terms.And(count >= 0, count <= most))
     return Int(count)
 
 
@@ -205,9 +203,9 @@ def _replace(text: Text, call: Given, state: State, run: Machine) -> Value:
     elif (known := _native(text, call, run)) is not None:
         return known
     result = run.text(state, "replaced")
-    state.assume(z3.Implies(run.lift(before.length) == run.lift(after.length), result.length == text.length))
-    shrinks = z3.And(run.lift(before.length) >= 1, run.lift(after.length) <= run.lift(before.length))
-    state.assume(z3.Implies(shrinks, result.length <= text.length))
+    state.assume(terms.Implies(run.lift(before.length) == run.lift(after.length), result.length == text.length))
+    shrinks = terms.And(run.lift(before.length) >= 1, run.lift(after.length) <= run.lift(before.length))
+    state.assume(terms.Implies(shrinks, result.length <= text.length))
     return result
 
 
@@ -260,7 +258,7 @@ def _join_text(text: Text, call: Given, state: State, run: Machine) -> Value:
         run.may_raise(state, fine, "TypeError", call.line, about_none=any(kind.key == "None" for kind in bad))
     digits = text.literal == "" and all(isinstance(kind, Scalar) and kind.digits for kind in found.kinds)
     joined = run.text(state, "joined")
-    state.assume(z3.Implies(run.lift(size) == 0, joined.length == 0))
+    state.assume(terms.Implies(run.lift(size) == 0, joined.length == 0))
     if digits and found.kinds:
         state.assume(joined.length >= size)
     return joined
@@ -353,14 +351,14 @@ def _index(receiver: Value, call: Given, state: State, run: Machine) -> Value:
     )
     run.may_raise(state, found, "ValueError", call.line)
     at = run.symbol("at", low=0)
-    state.assume(z3.And(at >= 0, at < run.lift(containers.length(state, receiver, run))))
+    state.assume(terms.And(at >= 0, at < run.lift(containers.length(state, receiver, run))))
     return Int(at)
 
 
 def _count(receiver: Value, call: Given, state: State, run: Machine) -> Value:
     call.expect(1, 1)
     count = run.symbol("count", low=0)
-    state.assume(z3.And(count >= 0, count <= run.lift(containers.length(state, receiver, run))))
+    state.assume(terms.And(count >= 0, count <= run.lift(containers.length(state, receiver, run))))
     return Int(count)
 
 
@@ -423,16 +421,12 @@ def _get(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     args = call.expect(1, 2)
     run.oblige("none-deref") if len(args) == 1 else None
     default = args[1] if len(args) == 2 else NONE
-    present = containers.has_key(receiver, args[0], state, run, call.line)
+    present = settled(containers.has_key(receiver, args[0], state, run, call.line))
     content = containers.table(state, receiver)
-    if (
-        not (content.value or NEVER).kinds
-        or present is False
-        or (not isinstance(present, bool) and z3.is_false(present))
-    ):
+    if not (content.value or NEVER).kinds or present is False:
         return default
     value = containers.value_of(content, state, run)
-    if present is True or (not isinstance(present, bool) and z3.is_true(present)):
+    if present is True:
         return value
     for option in (value, default):
         run.share(state, option)
@@ -478,14 +472,10 @@ def _pop_item(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
 def _view(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     """`keys`, `values`, `items` of the dict as it is whenever they are gone through."""
     call.expect(0, 0)
-    content = containers.table(state, receiver)
+    view: Table | Seq = Seq(NEVER, 0, origin=receiver.address, pairs=call.name == "items")
     if call.name == "keys":
-        view = Table(content.key, None, content.size, content.members, None, receiver.address)
-        return run.new(state, "dict_keys", view)
-    found = content.value or NEVER
-    if call.name == "items":
-        found = shape(TupleShape((content.key, found))) if content.key.kinds else NEVER
-    return run.new(state, f"dict_{call.name}", Seq(found, content.size, None, None, None, receiver.address))
+        view = Table(NEVER, None, 0, origin=receiver.address)
+    return run.new(state, f"dict_{call.name}", view)
 
 
 def _update(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
@@ -587,7 +577,7 @@ def _is_integer(receiver: Float, call: Given, state: State, run: Machine) -> Val
 def _bit_length(receiver: Int, call: Given, state: State, run: Machine) -> Value:
     call.expect(0, 0)
     result = run.symbol("bits", low=0)
-    state.assume(z3.And(result >= 0, (result == 0) == (run.lift(encoding.whole(receiver)) == 0)))
+    state.assume(terms.And(result >= 0, (result == 0) == (run.lift(encoding.whole(receiver)) == 0)))
     return Int(result)
 
 
@@ -601,7 +591,7 @@ def _group(receiver: Opaque, call: Given, state: State, run: Machine) -> Value:
 def _span(receiver: Opaque, call: Given, state: State, run: Machine) -> Value:
     call.expect(0, 0)
     start, end = run.symbol("start", low=0), run.symbol("end", low=0)
-    state.assume(z3.And(start >= 0, end >= start))
+    state.assume(terms.And(start >= 0, end >= start))
     return {"start": Int(start), "end": Int(end)}.get(call.name) or Tup((Int(start), Int(end)))
 
 

@@ -37,7 +37,7 @@ from verification.abstract.values import (
     join,
     type_name,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported, raised
 
 Whole = Int | Bool
@@ -116,12 +116,12 @@ def product(a: Term, b: Term, state: State, run: Machine) -> Term:
     """Of two symbols: any number with the right sign; exact products make the solver give up."""
     result = run.symbol("product")
     if a.eq(b):
-        state.assume(z3.And(result >= 0, result >= a, result >= -a, z3.Implies(a != 0, result > 0)))
+        state.assume(terms.And(result >= 0, result >= a, result >= -a, terms.Implies(a != 0, result > 0)))
         return result
-    state.assume(z3.Implies(z3.Or(z3.And(a >= 0, b >= 0), z3.And(a <= 0, b <= 0)), result >= 0))
-    state.assume(z3.Implies(z3.Or(z3.And(a >= 0, b <= 0), z3.And(a <= 0, b >= 0)), result <= 0))
-    state.assume(z3.And((result == 0) == z3.Or(a == 0, b == 0)))
-    state.assume(z3.Implies(z3.And(a > 0, b > 0), z3.And(result >= a, result >= b)))
+    state.assume(terms.Implies(terms.Or(terms.And(a >= 0, b >= 0), terms.And(a <= 0, b <= 0)), result >= 0))
+    state.assume(terms.Implies(terms.Or(terms.And(a >= 0, b <= 0), terms.And(a <= 0, b >= 0)), result <= 0))
+    state.assume(terms.And((result == 0) == terms.Or(a == 0, b == 0)))
+    state.assume(terms.Implies(terms.And(a > 0, b > 0), terms.And(result >= a, result >= b)))
     return result
 
 
@@ -141,13 +141,13 @@ def symbolic_division(a: Term, b: Term, state: State, run: Machine) -> tuple[Ter
     if key not in run._divisions:
         run._divisions[key] = (dividend, b, run.symbol("quotient"), run.symbol("remainder"))
     _, _, q, r = run._divisions[key]
-    state.assume(z3.Implies(b > 0, z3.And(r >= 0, r < b)))
-    state.assume(z3.Implies(b < 0, z3.And(r <= 0, r > b)))
-    state.assume(z3.Implies(z3.And(dividend >= 0, b > 0), z3.And(q >= 0, q <= dividend, r <= dividend)))
-    state.assume(z3.Implies(z3.And(dividend >= 0, b > 1, dividend > 0), q < dividend))
-    state.assume(z3.Implies(z3.And(dividend >= 0, dividend < b), z3.And(q == 0, r == dividend)))
-    state.assume(z3.Implies(b == 1, z3.And(q == dividend, r == 0)))
-    state.assume(z3.Implies(z3.And(dividend < 0, b > 0), z3.And(q < 0, q >= dividend)))
+    state.assume(terms.Implies(b > 0, terms.And(r >= 0, r < b)))
+    state.assume(terms.Implies(b < 0, terms.And(r <= 0, r > b)))
+    state.assume(terms.Implies(terms.And(dividend >= 0, b > 0), terms.And(q >= 0, q <= dividend, r <= dividend)))
+    state.assume(terms.Implies(terms.And(dividend >= 0, b > 1, dividend > 0), q < dividend))
+    state.assume(terms.Implies(terms.And(dividend >= 0, dividend < b), terms.And(q == 0, r == dividend)))
+    state.assume(terms.Implies(b == 1, terms.And(q == dividend, r == 0)))
+    state.assume(terms.Implies(terms.And(dividend < 0, b > 0), terms.And(q < 0, q >= dividend)))
     return q, r
 
 
@@ -199,9 +199,9 @@ def _powered(base: Term, exponent: Term, below: bool, state: State, run: Machine
         return run.float_symbol(state, "power", exponent=1)
     result = run.symbol("power")
     positive, nonzero = run.lift(base) >= 1, run.lift(base) != 0
-    state.assume(z3.Implies(positive, result >= 1))
-    state.assume(z3.Implies(nonzero, result != 0))
-    state.assume(z3.Implies(run.lift(base) >= 0, result >= 0))
+    state.assume(terms.Implies(positive, result >= 1))
+    state.assume(terms.Implies(nonzero, result != 0))
+    state.assume(terms.Implies(run.lift(base) >= 0, result >= 0))
     if isinstance(base, int) and base >= 2:
         state.assume(result > run.lift(exponent))
     return Int(result)
@@ -215,13 +215,17 @@ def _shift(left: Whole, right: Whole, state: State, run: Machine, line: int, *, 
         return Int(a * 2**count if up else encoding.quotient(a, 2**count))
     result = run.symbol("shifted")
     a, nothing = run.lift(a), run.lift(count) == 0
-    state.assume(z3.Implies(a >= 0, result >= 0))
-    state.assume(z3.Implies(a < 0, result < 0))
-    state.assume(z3.Implies(nothing, result == a))
+    state.assume(terms.Implies(a >= 0, result >= 0))
+    state.assume(terms.Implies(a < 0, result < 0))
+    state.assume(terms.Implies(nothing, result == a))
     if up:
-        state.assume(z3.And(z3.Implies(a > 0, result >= a), z3.Implies(a == 0, result == 0)))
+        state.assume(terms.And(terms.Implies(a > 0, result >= a), terms.Implies(a == 0, result == 0)))
     else:
-        state.assume(z3.Implies(a >= 0, z3.And(result <= a, z3.Implies(z3.And(a > 0, z3.Not(nothing)), result < a))))
+        state.assume(
+            terms.Implies(
+                a >= 0, terms.And(result <= a, terms.Implies(terms.And(a > 0, terms.Not(nothing)), result < a))
+            )
+        )
     return Int(result)
 
 
@@ -252,16 +256,16 @@ def _bitwise(kind: type[ast.operator]) -> Callable[..., Value]:
 def _bits(kind: type[ast.operator], a: Any, b: Any, state: State, run: Machine) -> Any:
     """Sign and size of a bitwise result."""
     result = run.symbol("bits")
-    both = z3.And(a >= 0, b >= 0)
+    both = terms.And(a >= 0, b >= 0)
     if kind is ast.BitAnd:
-        state.assume(z3.Implies(a >= 0, z3.And(result >= 0, result <= a)))
-        state.assume(z3.Implies(b >= 0, z3.And(result >= 0, result <= b)))
-        state.assume(z3.Implies(z3.And(a < 0, b < 0), z3.And(result < 0, result <= a, result <= b)))
+        state.assume(terms.Implies(a >= 0, terms.And(result >= 0, result <= a)))
+        state.assume(terms.Implies(b >= 0, terms.And(result >= 0, result <= b)))
+        state.assume(terms.Implies(terms.And(a < 0, b < 0), terms.And(result < 0, result <= a, result <= b)))
     elif kind is ast.BitOr:
-        state.assume(z3.Implies(both, z3.And(result >= a, result >= b, result <= a + b)))
-        state.assume(z3.Implies(z3.Or(a < 0, b < 0), result < 0))
+        state.assume(terms.Implies(both, terms.And(result >= a, result >= b, result <= a + b)))
+        state.assume(terms.Implies(terms.Or(a < 0, b < 0), result < 0))
     else:
-        state.assume(z3.Implies(both, z3.And(result >= 0, result <= a + b)))
+        state.assume(terms.Implies(both, terms.And(result >= 0, result <= a + b)))
         state.assume((result < 0) == z3.Xor(a < 0, b < 0))
         state.assume((result == 0) == (a == b))
     return result
@@ -343,11 +347,11 @@ def of_int(term: Term, state: State, run: Machine) -> Float:
     run.assume(INTEGERS)
     result = run.float_symbol(state, "float", exponent=INT_BITS, least=0)
     number = run.lift(term)
-    exact = z3.And(number <= 2**53, number >= -(2**53))
+    exact = terms.And(number <= 2**53, number >= -(2**53))
     real = z3.ToReal(number)
-    state.assume(z3.Implies(exact, result.real == real))
-    state.assume(z3.Implies(number > 2**53, result.real >= z3.Q(2**53, 1, run.context)))
-    state.assume(z3.Implies(number < -(2**53), result.real <= z3.Q(-(2**53), 1, run.context)))
+    state.assume(terms.Implies(exact, result.real == real))
+    state.assume(terms.Implies(number > 2**53, result.real >= z3.Q(2**53, 1, run.context)))
+    state.assume(terms.Implies(number < -(2**53), result.real <= z3.Q(-(2**53), 1, run.context)))
     return result
 
 
@@ -405,8 +409,8 @@ def _sum(a: Float, b: Float, state: State, run: Machine, line: int) -> Value:
     for one, other in ((a, b), (b, a)):
         least, most = run.lift_real(one.real), run.lift_real(other.real)
         fine = run.lift(encoding.conjunction(finite(a), finite(b)))
-        grown = z3.Or(run.lift(result.high), result.real >= most) if exponent is None else result.real >= most
-        state.assume(z3.Implies(z3.And(fine, least >= 0), grown))
+        grown = terms.Or(run.lift(result.high), result.real >= most) if exponent is None else result.real >= most
+        state.assume(terms.Implies(terms.And(fine, least >= 0), grown))
     return result
 
 
@@ -416,8 +420,8 @@ def _difference(a: Float, b: Float, state: State, run: Machine, line: int) -> Va
     # Of unlike finite floats the difference is never 0: subnormal numbers see to that.
     x, y = run.lift_real(a.real), run.lift_real(b.real)
     fine = run.lift(encoding.conjunction(finite(a), finite(b)))
-    state.assume(z3.Implies(z3.And(fine, x > y), z3.Or(run.lift(result.high), result.real > 0)))
-    state.assume(z3.Implies(z3.And(fine, x < y), z3.Or(run.lift(result.low), result.real < 0)))
+    state.assume(terms.Implies(terms.And(fine, x > y), terms.Or(run.lift(result.high), result.real > 0)))
+    state.assume(terms.Implies(terms.And(fine, x < y), terms.Or(run.lift(result.low), result.real < 0)))
     return result
 
 
@@ -428,12 +432,12 @@ def _product(a: Float, b: Float, state: State, run: Machine, line: int) -> Value
     x, y = run.lift_real(a.real), run.lift_real(b.real)
     fine = run.lift(encoding.conjunction(finite(a), finite(b)))
     small = least is None or least <= -1074
-    alike = z3.Or(z3.And(x >= 0, y >= 0), z3.And(x <= 0, y <= 0))
-    state.assume(z3.Implies(z3.And(fine, alike), z3.Or(run.lift(result.high), result.real >= 0)))
+    alike = terms.Or(terms.And(x >= 0, y >= 0), terms.And(x <= 0, y <= 0))
+    state.assume(terms.Implies(terms.And(fine, alike), terms.Or(run.lift(result.high), result.real >= 0)))
     if not small:
         state.assume(
-            z3.Implies(
-                z3.And(fine, x != 0, y != 0), z3.Or(run.lift(encoding.negation(finite(result))), result.real != 0)
+            terms.Implies(
+                terms.And(fine, x != 0, y != 0), terms.Or(run.lift(encoding.negation(finite(result))), result.real != 0)
             )
         )
     return result
@@ -447,15 +451,15 @@ def _quotient(a: Float, b: Float, state: State, run: Machine, line: int) -> Floa
     )
     x, y = run.lift_real(a.real), run.lift_real(b.real)
     fine = run.lift(encoding.conjunction(finite(a), finite(b)))
-    alike = z3.Or(z3.And(x >= 0, y > 0), z3.And(x <= 0, y < 0))
-    state.assume(z3.Implies(z3.And(fine, alike), z3.Or(run.lift(result.high), result.real >= 0)))
+    alike = terms.Or(terms.And(x >= 0, y > 0), terms.And(x <= 0, y < 0))
+    state.assume(terms.Implies(terms.And(fine, alike), terms.Or(run.lift(result.high), result.real >= 0)))
     if least is not None and least > -1074:
-        state.assume(z3.Implies(x != 0, result.real != 0))
+        state.assume(terms.Implies(x != 0, result.real != 0))
     divisor = b.real if isinstance(b.real, float) else None
     if divisor is not None and divisor >= 1:
         # Rounding is monotone and the divisor at least 1: the quotient lies between 0 and the dividend.
-        state.assume(z3.Implies(z3.And(fine, x >= 0), z3.And(result.real >= 0, result.real <= x)))
-        state.assume(z3.Implies(z3.And(fine, x <= 0), z3.And(result.real <= 0, result.real >= x)))
+        state.assume(terms.Implies(terms.And(fine, x >= 0), terms.And(result.real >= 0, result.real <= x)))
+        state.assume(terms.Implies(terms.And(fine, x <= 0), terms.And(result.real <= 0, result.real >= x)))
     return result
 
 
@@ -468,7 +472,7 @@ def _float_modulo(a: Float, b: Float, state: State, run: Machine, line: int) -> 
     result = result_float(state, run, line, "modulo", exponent=b.exponent if a.exponent is not None else None)
     y = run.lift_real(b.real)
     fine = run.lift(encoding.conjunction(finite(a), finite(b)))
-    state.assume(z3.Implies(z3.And(fine, y > 0), z3.And(result.real >= 0, result.real <= y)))
+    state.assume(terms.Implies(terms.And(fine, y > 0), terms.And(result.real >= 0, result.real <= y)))
     return result
 
 
@@ -481,13 +485,13 @@ def _float_power(a: Float, b: Float, state: State, run: Machine, line: int) -> V
             _may_overflow(state, run, line)
         result = result_float(state, run, line, "power", exponent=bound)
         if exponent % 2 == 0:
-            state.assume(z3.Or(run.lift(encoding.negation(finite(result))), result.real >= 0))
+            state.assume(terms.Or(run.lift(encoding.negation(finite(result))), result.real >= 0))
         return result
     if exponent is not None and 0 < exponent < 1:
         fine = run.lift(finite(a))
-        if run.entails(state, z3.And(fine, x >= 0)):
+        if run.entails(state, terms.And(fine, x >= 0)):
             result = result_float(state, run, line, "root", exponent=None if a.exponent is None else max(a.exponent, 1))
-            state.assume(z3.Or(run.lift(encoding.negation(finite(result))), result.real >= 0))
+            state.assume(terms.Or(run.lift(encoding.negation(finite(result))), result.real >= 0))
             return result
     raise Unsupported("a power of floats", line)
 
@@ -527,24 +531,24 @@ Place = tuple[Any, Any, Any, Any]
 
 
 def _below(a: Place, b: Place) -> Any:
-    finite_both = z3.Not(z3.Or(a[2], a[3], b[2], b[3]))
-    special = z3.Or(z3.And(a[3], z3.Not(b[3])), z3.And(b[2], z3.Not(a[2])))
-    return z3.And(z3.Not(a[1]), z3.Not(b[1]), z3.Or(special, z3.And(finite_both, a[0] < b[0])))
+    finite_both = terms.Not(terms.Or(a[2], a[3], b[2], b[3]))
+    special = terms.Or(terms.And(a[3], terms.Not(b[3])), terms.And(b[2], terms.Not(a[2])))
+    return terms.And(terms.Not(a[1]), terms.Not(b[1]), terms.Or(special, terms.And(finite_both, a[0] < b[0])))
 
 
 def _equal(a: Place, b: Place) -> Any:
-    finite_both = z3.Not(z3.Or(a[2], a[3], b[2], b[3]))
-    special = z3.Or(z3.And(a[2], b[2]), z3.And(a[3], b[3]))
-    return z3.And(z3.Not(a[1]), z3.Not(b[1]), z3.Or(special, z3.And(finite_both, a[0] == b[0])))
+    finite_both = terms.Not(terms.Or(a[2], a[3], b[2], b[3]))
+    special = terms.Or(terms.And(a[2], b[2]), terms.And(a[3], b[3]))
+    return terms.And(terms.Not(a[1]), terms.Not(b[1]), terms.Or(special, terms.And(finite_both, a[0] == b[0])))
 
 
 _ORDERS: dict[str, Callable[[Place, Place], Any]] = {
     "<": _below,
     ">": lambda a, b: _below(b, a),
-    "<=": lambda a, b: z3.Or(_below(a, b), _equal(a, b)),
-    ">=": lambda a, b: z3.Or(_below(b, a), _equal(a, b)),
+    "<=": lambda a, b: terms.Or(_below(a, b), _equal(a, b)),
+    ">=": lambda a, b: terms.Or(_below(b, a), _equal(a, b)),
     "==": _equal,
-    "!=": lambda a, b: z3.Not(_equal(a, b)),
+    "!=": lambda a, b: terms.Not(_equal(a, b)),
 }
 
 
@@ -641,7 +645,7 @@ def set_operation(name: str, left: Value, right: Value, state: State, run: Machi
     """Of two sets; which members it has is left open."""
     assert isinstance(left, Ref)
     assert isinstance(right, Ref)
-    a, b = state.heap[left.address], state.heap[right.address]
+    a, b = state.content(left.address), state.content(right.address)
     assert isinstance(a, Table)
     assert isinstance(b, Table)
     key = a.key if name == "difference" else join(a.key, b.key)
@@ -651,7 +655,7 @@ def set_operation(name: str, left: Value, right: Value, state: State, run: Machi
     if name == "intersection":
         state.assume(size <= run.lift(b.size))
     if name == "union":
-        state.assume(z3.And(size >= run.lift(a.size), size >= run.lift(b.size), size <= a.size + b.size))
+        state.assume(terms.And(size >= run.lift(a.size), size >= run.lift(b.size), size <= a.size + b.size))
     kind = "set" if left.kind == "dict_keys" else left.kind
     return run.new(state, kind, Table(key, None, size))
 
@@ -659,11 +663,11 @@ def set_operation(name: str, left: Value, right: Value, state: State, run: Machi
 def _merged_dicts(left: Value, right: Value, state: State, run: Machine) -> Value:
     assert isinstance(left, Ref)
     assert isinstance(right, Ref)
-    a, b = state.heap[left.address], state.heap[right.address]
+    a, b = state.content(left.address), state.content(right.address)
     assert isinstance(a, Table)
     assert isinstance(b, Table)
     size = run.any_length(state, "size", most=a.size + b.size)
-    state.assume(z3.And(size >= run.lift(a.size), size >= run.lift(b.size)))
+    state.assume(terms.And(size >= run.lift(a.size), size >= run.lift(b.size)))
     return run.new(state, "dict", Table(join(a.key, b.key), join(a.value or NEVER, b.value or NEVER), size))
 
 
@@ -743,7 +747,7 @@ def element_kinds(value: Value, state: State, run: Machine) -> Any:
     if isinstance(value, Tup):
         return tuple(run.shape_of(state, item) for item in value.items)
     assert isinstance(value, Ref)
-    held = state.heap[value.address]
+    held = state.content(value.address)
     assert isinstance(held, Seq)
     return run.element_shape(state, held)
 
@@ -835,7 +839,7 @@ def equality(left: Value, right: Value, state: State, run: Machine) -> Term:
     result = run.truth_symbol("equal")
     sizes = [containers.length(state, value, run) for value in (left, right)]
     if None not in sizes and type_name(left) not in ("iterator", "range"):
-        state.assume(z3.Implies(result, run.lift(sizes[0]) == run.lift(sizes[1])))
+        state.assume(terms.Implies(result, run.lift(sizes[0]) == run.lift(sizes[1])))
     return result
 
 
@@ -859,10 +863,10 @@ def _equal_texts(left: Text, right: Text, state: State, run: Machine) -> Term:
     equal = encoding.compared("==", left.name, right.name)
     if not isinstance(equal, bool):
         # Equal texts are equally long; and there is but one empty text.
-        state.assume(z3.Implies(equal, run.lift(left.length) == run.lift(right.length)))
+        state.assume(terms.Implies(equal, run.lift(left.length) == run.lift(right.length)))
         for one, other in ((left, right), (right, left)):
             if one.literal == "":
-                state.assume(z3.Implies(run.lift(other.length) == 0, equal))
+                state.assume(terms.Implies(run.lift(other.length) == 0, equal))
     return equal
 
 

@@ -29,6 +29,7 @@ from verification.abstract.values import (
     shape,
 )
 from verification.request import Contract, Limits
+from verification.symbolic import terms
 from verification.symbolic.explore import CONTRACT, broken_by
 from verification.symbolic.inputs import Kind, Parameter, parameters, parse
 from verification.symbolic.solver import BudgetExhausted
@@ -177,7 +178,7 @@ def _precondition(run: Machine, state: State, pre: str, arguments: Mapping[str, 
     if holds is False:
         raise Unsupported("a precondition that no input meets", None)
     state.assume(holds)
-    if not run.feasible(state, z3.BoolVal(True, run.context)):
+    if not run.feasible(state, terms.BoolVal(True, run.context)):
         raise Unsupported("a precondition that no input meets", None)
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from itertools import islice, permutations
 from typing import Any
 
-import z3
-
 from verification.abstract.machine import Machine
 from verification.abstract.state import State
 from verification.abstract.values import Bool, Int, Ref, Seq, Term, Text, Value
+from verification.symbolic import terms
 
 MAX_MEASURES = 24
 MAX_PAIRS = 40
@@ -42,14 +41,14 @@ def _part(part: str | int, state: State) -> Term | None:
         return _size(value, state)
     if isinstance(value, Int):
         return value.term
-    return z3.If(value.term, 1, 0) if isinstance(value, Bool) and not isinstance(value.term, bool) else None
+    return terms.If(value.term, 1, 0) if isinstance(value, Bool) and not isinstance(value.term, bool) else None
 
 
 def _size(value: Value | None, state: State) -> Term | None:
     if isinstance(value, Text):
         return value.length
     if isinstance(value, Ref) and value.kind != "iterator":
-        held = state.heap[value.address]
+        held = state.content(value.address)
         return held.length if isinstance(held, Seq) else held.size
     return None
 
@@ -74,7 +73,7 @@ def ends(node: ast.While, head: State, backs: list[State], run: Machine) -> bool
 
 def _falls(measure: _Measure, at_head: Any, back: State, run: Machine) -> bool:
     after = measure.of(back)
-    return after is not None and run.entails(back, z3.And(at_head >= 0, run.lift(after) < at_head))
+    return after is not None and run.entails(back, terms.And(at_head >= 0, run.lift(after) < at_head))
 
 
 def _lexicographic(

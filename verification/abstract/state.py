@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from verification.abstract.values import HeapObject, Value
+from verification.abstract.values import NEVER, HeapObject, Table, TupleShape, Value, shape
 from verification.symbolic.state import Step
 from verification.symbolic.values import Raised, Term
 
@@ -43,6 +43,20 @@ class State:
     @property
     def variables(self) -> dict[str, Value]:
         return self.frames[-1].variables
+
+    def content(self, address: int) -> HeapObject:
+        """What an object holds now; a view of a dict holds what the dict does."""
+        held = self.heap[address]
+        if held.origin is None:
+            return held
+        seen = self.heap[held.origin]
+        assert isinstance(seen, Table)
+        if isinstance(held, Table):
+            return replace(seen, value=None, default=None, origin=held.origin)
+        element = seen.value or NEVER
+        if held.pairs:
+            element = shape(TupleShape((seen.key, element))) if seen.key.kinds else NEVER
+        return replace(held, element=element, length=seen.size)
 
     def copy(self) -> State:
         frames = [frame.copy() for frame in self.frames]

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-import z3
-
 from verification.abstract import containers, operators
 from verification.abstract.expressions import (
     branch,
@@ -45,7 +43,7 @@ from verification.abstract.values import (
     options_of,
     type_name,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.machine import describe
 from verification.symbolic.values import Raised, Unsupported, raised
 
@@ -168,7 +166,9 @@ def _assert(node: ast.Assert, state: State, run: Machine) -> None:
     holds = condition(node.test, state, run)
     if node.msg is not None and settled(holds) is not True:
         failing = state.copy()
-        failing.assume(encoding.negation(holds) if not isinstance(holds, bool) else z3.BoolVal(not holds, run.context))
+        failing.assume(
+            encoding.negation(holds) if not isinstance(holds, bool) else terms.BoolVal(not holds, run.context)
+        )
         try:
             for option in options_of(evaluate(node.msg, failing, run)):
                 printable(option, run, node.lineno)

@@ -339,6 +339,18 @@ def _kind_depth(kind: KindShape) -> int:
     return 0
 
 
+def holds(given: Shape, types: tuple[str, ...]) -> bool:
+    """Whether containers whose type starts so are among what a shape allows, at any depth."""
+    for kind in given.kinds:
+        if isinstance(kind, TupleShape) and any(holds(item, types) for item in kind.items):
+            return True
+        if isinstance(kind, ContainerShape) and (
+            kind.type.startswith(types) or holds(kind.element, types) or (kind.value and holds(kind.value, types))
+        ):
+            return True
+    return False
+
+
 # --- what the heap holds
 
 
@@ -358,7 +370,10 @@ class Seq:
     """Membership by key space (see `keys`), a Z3 array each; set up when it is first asked for."""
 
     origin: int | None = None
-    """For the values or items of a dict: its address."""
+    """For the values or items of a dict: its address. What they are is read from there whenever it is asked for."""
+
+    pairs: bool = False
+    """Whether they are its items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +388,7 @@ class Table:
 
     default: str | None = None
     origin: int | None = None
-    """For the keys of a dict: its address."""
+    """For the keys of a dict: its address, as for `Seq`."""
 
 
 HeapObject: TypeAlias = Seq | Table

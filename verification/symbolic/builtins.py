@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import z3
 
-from verification.symbolic import encoding, operators, sequences
+from verification.symbolic import encoding, operators, sequences, terms
 from verification.symbolic.machine import Call, CallHandler, Evaluated, Machine, unsupported_use
 from verification.symbolic.state import State
 from verification.symbolic.values import (
@@ -169,14 +169,14 @@ def in_order(items: Sequence[Value], reverse: Value | None, line: int) -> tuple[
         raise Unsupported("sorting anything but ints", line)
     if not (reverse is None or (isinstance(reverse, Bool) and isinstance(reverse.term, bool))):
         raise Unsupported("sorting in an order that is not constant", line)
-    terms: list[Term] = [item.term for item in items]  # type: ignore[union-attr]
-    for end in range(len(terms) - 1, 0, -1):
+    numbers: list[Term] = [item.term for item in items]  # type: ignore[union-attr]
+    for end in range(len(numbers) - 1, 0, -1):
         for at in range(end):
-            low, high = terms[at], terms[at + 1]
+            low, high = numbers[at], numbers[at + 1]
             swap = encoding.compared(">", low, high)
-            terms[at], terms[at + 1] = encoding.choice(swap, high, low), encoding.choice(swap, low, high)
+            numbers[at], numbers[at + 1] = encoding.choice(swap, high, low), encoding.choice(swap, low, high)
     descending = reverse is not None and bool(reverse.term)
-    return tuple(map(Int, reversed(terms) if descending else terms))
+    return tuple(map(Int, reversed(numbers) if descending else numbers))
 
 
 def _range(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
@@ -185,10 +185,10 @@ def _range(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
         if not is_whole(value):
             yield state, _wrong(value, run, call.line)
             return
-    terms = [encoding.whole(value) for value in args]
-    start, stop = (0, terms[0]) if len(terms) == 1 else (terms[0], terms[1])
-    step = terms[2] if len(terms) == 3 else 1
-    if len(terms) == 3:
+    bounds = [encoding.whole(value) for value in args]
+    start, stop = (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+    step = bounds[2] if len(bounds) == 3 else 1
+    if len(bounds) == 3:
         run.oblige("value-error")
     if not isinstance(step, int):
         raise Unsupported("a range with a step that is not constant", call.line)
@@ -433,8 +433,8 @@ def _integer_root(call: Call, state: State, run: Machine) -> Iterator[Evaluated]
             yield after, Int(math.isqrt(number))
         else:
             root = run.fresh(Int, "root")
-            exact = z3.And(root >= 0, root * root <= number, number < (root + 1) * (root + 1))
-            yield run.fact(after, z3.Or(number < 0, exact)), Int(root)
+            exact = terms.And(root >= 0, root * root <= number, number < (root + 1) * (root + 1))
+            yield run.fact(after, terms.Or(number < 0, exact)), Int(root)
 
 
 def _gcd(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
@@ -448,7 +448,7 @@ def _gcd(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
     guessed, common = run.guess(state, Int, "gcd")
     term = common.term  # type: ignore[union-attr]
     both_zero = encoding.conjunction(encoding.compared("==", a, 0), encoding.compared("==", b, 0))
-    yield run.fact(guessed, z3.And(term >= 0, run.lift(both_zero) == (term == 0))), common
+    yield run.fact(guessed, terms.And(term >= 0, run.lift(both_zero) == (term == 0))), common
 
 
 FUNCTIONS: dict[str, CallHandler] = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import z3
 
-from verification.symbolic import encoding, sequences
+from verification.symbolic import encoding, sequences, terms
 from verification.symbolic.machine import Evaluated, Machine
 from verification.symbolic.operators import equal_keys, has_key
 from verification.symbolic.state import State
@@ -56,7 +56,7 @@ def lookup(ref: DictRef, key: Value, state: State, run: Machine, line: int) -> I
     """The value of a key known to be present."""
     held = state.heap[ref.address]
     if isinstance(held, Mapping):
-        yield state, sequences.wrap(held.element, z3.Select(held.values, run.lift(_key_term(key))))
+        yield state, sequences.wrap(held.element, terms.Select(held.values, run.lift(_key_term(key))))
         return
     assert isinstance(held, Entries)
     current: State | None = state

@@ -11,6 +11,7 @@ from typing import Any
 
 import z3
 
+from verification.symbolic import terms
 from verification.symbolic.values import Bool, Float, Int, Str, Term, Unsupported, Value
 
 MAX_LITERAL = 20_000
@@ -30,7 +31,7 @@ def same(a: Term, b: Term) -> bool:
 
 
 def negation(term: Term) -> Term:
-    return (not term) if isinstance(term, bool) else z3.Not(term)
+    return (not term) if isinstance(term, bool) else terms.Not(term)
 
 
 def conjunction(left: Term, right: Term) -> Term:
@@ -38,7 +39,7 @@ def conjunction(left: Term, right: Term) -> Term:
         return right if left else False
     if isinstance(right, bool):
         return left if right else False
-    return z3.And(left, right)
+    return terms.And(left, right)
 
 
 def disjunction(left: Term, right: Term) -> Term:
@@ -52,16 +53,16 @@ def choice(condition: Term, yes: Term, no: Term) -> Term:
     if is_constant(yes) and is_constant(no):
         if yes == no and type(yes) is type(no):
             return yes
-        return z3.If(condition, lift(yes, condition.ctx), lift(no, condition.ctx))
-    return z3.If(condition, yes, no)
+        return terms.If(condition, lift(yes, condition.ctx), lift(no, condition.ctx))
+    return terms.If(condition, yes, no)
 
 
 def lift(term: Term, context: Any) -> Any:
     """The Z3 expression of a constant; an expression is returned as it is."""
     if isinstance(term, bool):
-        return z3.BoolVal(term, context)
+        return terms.BoolVal(term, context)
     if isinstance(term, int):
-        return z3.IntVal(term, context)
+        return terms.IntVal(term, context)
     if isinstance(term, str):
         return string_literal(term, context)
     return term
@@ -98,9 +99,9 @@ def remainder(a: Term, divisor: int) -> Term:
 
 def division_fact(a: Term, b: Term, q: Term, r: Term) -> Term:
     """What defines ``q = a // b`` and ``r = a % b`` for a divisor that isn't constant; total, as b = 0 is left free."""
-    below = z3.And(b > 0, r >= 0, r < b)
-    above = z3.And(b < 0, r <= 0, r > b)
-    return z3.Or(b == 0, z3.And(a == b * q + r, z3.Or(below, above)))
+    below = terms.And(b > 0, r >= 0, r < b)
+    above = terms.And(b < 0, r <= 0, r > b)
+    return terms.Or(b == 0, terms.And(a == b * q + r, terms.Or(below, above)))
 
 
 def power(base: Term, exponent: int) -> Term:

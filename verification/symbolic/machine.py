@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import z3
 
 from verification.request import Limits
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.solver import BudgetExhausted, Solver
 from verification.symbolic.state import State, Step
 from verification.symbolic.values import (
@@ -242,7 +242,7 @@ class Machine:
 
         `certain` says that the solver needn't be asked whether it exists.
         """
-        term = condition if truth else z3.Not(condition)
+        term = condition if truth else terms.Not(condition)
         if certain:
             kept = state.model if state.model is not None and self.solver.holds(state.model, term) else None
             return state.extended(term, decision=True, model=kept)
@@ -353,7 +353,7 @@ class Machine:
         return raised("AttributeError", line, about_none=isinstance(receiver, NoneValue))
 
 
-_SYMBOLS: dict[type, Any] = {Int: z3.Int, Bool: z3.Bool, Str: z3.String}
+_SYMBOLS: dict[type, Any] = {Int: terms.Int, Bool: terms.Bool, Str: z3.String}
 _SORTS: dict[type, Any] = {Int: z3.IntSort, Bool: z3.BoolSort, Str: z3.StringSort}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import z3
 
-from verification.symbolic import dicts, encoding, operators, sequences
+from verification.symbolic import dicts, encoding, operators, sequences, terms
 from verification.symbolic.builtins import in_order
 from verification.symbolic.machine import Call, Evaluated, Machine
 from verification.symbolic.state import State
@@ -91,7 +91,7 @@ def _removed_at(receiver: ListRef, index: object, state: State, run: Machine, li
         at = held.offset if index == 0 else held.offset + held.length - 1
         start = held.offset + 1 if index == 0 else held.offset
         shorter = replace(held, offset=start, length=held.length - 1)
-        item = sequences.wrap(held.element, z3.Select(held.array, run.lift(at)))
+        item = sequences.wrap(held.element, terms.Select(held.array, run.lift(at)))
         yield run.change(state, receiver.address, shorter, line), item
         return
     for after, items in sequences.spread(receiver, state, run, line):

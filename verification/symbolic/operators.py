@@ -7,9 +7,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import z3
-
-from verification.symbolic import encoding, sequences
+from verification.symbolic import encoding, sequences, terms
 from verification.symbolic.machine import Evaluated, Machine, unsupported_use
 from verification.symbolic.state import State
 from verification.symbolic.values import (
@@ -557,7 +555,7 @@ def has_key(state: State, container: DictRef, key: Value, line: int) -> Term:
                 return False
             else:
                 raise Unsupported(f"a dict key of type {type_name(key)}", line)
-        return z3.Select(held.present, encoding.lift(known.term, held.present.ctx))
+        return terms.Select(held.present, encoding.lift(known.term, held.present.ctx))
     assert isinstance(held, Entries)
     found: Term = False
     for candidate, _ in held.pairs:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import z3
 
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.machine import Evaluated, Machine, unsupported_use
 from verification.symbolic.state import State
 from verification.symbolic.values import (
@@ -136,7 +136,7 @@ def element(receiver: Value, offset: Term, state: State, run: Machine) -> Iterat
         if isinstance(held, Items):
             yield from _pick(held.items, offset, state, run)
         else:
-            yield state, wrap(held.element, z3.Select(held.array, run.lift(held.offset + offset)))
+            yield state, wrap(held.element, terms.Select(held.array, run.lift(held.offset + offset)))
 
 
 def _pick(items: Sequence[Value], offset: Term, state: State, run: Machine) -> Iterator[Evaluated]:

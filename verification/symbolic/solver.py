@@ -10,6 +10,7 @@ from typing import Any, Literal
 import z3
 
 from verification.request import Limits
+from verification.symbolic import terms
 from verification.symbolic.state import Step, steps
 from verification.symbolic.values import Term
 
@@ -49,7 +50,7 @@ class Solver:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.context = z3.Context()
+        self.context = terms.Context()
         self.queries = 0
         self.incremental = True
         """Off once strings are used: Z3 works on them in `push`, where no resource limit holds."""
@@ -57,34 +58,37 @@ class Solver:
         self._limits = limits
         self._solver = z3.SimpleSolver(ctx=self.context)
         self._solver.set("rlimit", limits.rlimit)
-        self._asserted: list[Step] = []
+        self._scopes: list[Step] = []
+        """The last step of each of the solver's scopes: one for all between two questions."""
 
-    def check(self, path: Step | None, extra: Sequence[Term] = ()) -> tuple[Answer, Any]:
-        """Whether the path, with `extra`, exists; and a model if it does."""
+    def check(self, path: Step | None, extra: Sequence[Term] = (), *, model: bool = True) -> tuple[Answer, Any]:
+        """Whether the path, with `extra`, exists; and a model if it does and one is wanted."""
         self.queries += 1
         if self.queries > self._limits.queries:
             raise BudgetExhausted(f"{self._limits.queries} solver queries")
-        return self._check_along(path, extra) if self.incremental else self._check_alone(path, extra)
+        return self._check_along(path, extra, model) if self.incremental else self._check_alone(path, extra, model)
 
-    def _check_along(self, path: Step | None, extra: Sequence[Term]) -> tuple[Answer, Any]:
+    def _check_along(self, path: Step | None, extra: Sequence[Term], model: bool) -> tuple[Answer, Any]:
         self._follow(path)
         if extra:
             self._solver.push()
-            self._solver.add(*extra)
-        answer, model = self._ask(self._solver)
+            for term in extra:
+                terms.assume(self._solver, term)
+        answer = self._ask(self._solver, model)
         if extra:
             self._solver.pop()
-        return answer, model
+        return answer
 
-    def _check_alone(self, path: Step | None, extra: Sequence[Term]) -> tuple[Answer, Any]:
+    def _check_alone(self, path: Step | None, extra: Sequence[Term], model: bool) -> tuple[Answer, Any]:
         solver = z3.SimpleSolver(ctx=self.context)
         solver.set("rlimit", self._limits.rlimit)
-        solver.add(*[step.term for step in steps(path)][::-1], *extra)
-        return self._ask(solver)
+        for term in (*[step.term for step in steps(path)][::-1], *extra):
+            terms.assume(solver, term)
+        return self._ask(solver, model)
 
-    def _ask(self, solver: Any) -> tuple[Answer, Any]:
+    def _ask(self, solver: Any, wanted: bool) -> tuple[Answer, Any]:
         answer: Answer = str(solver.check())  # type: ignore[assignment]
-        model = solver.model() if answer == "sat" else None
+        model = solver.model() if wanted and answer == "sat" else None
         if _resources(solver.statistics()) > self._limits.total_rlimit:
             raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
@@ -97,22 +101,23 @@ class Solver:
         return False if z3.is_false(value) else None
 
     def _follow(self, path: Step | None) -> None:
-        """Keep the assertions that the path shares with the last one, drop and add the rest."""
+        """Keep the scopes that the path shares with the last one, drop the others and add the rest in one."""
+        ends = {id(step): number for number, step in enumerate(self._scopes, 1)}
         missing = []
+        kept = 0
         for step in steps(path):
-            if step.depth <= len(self._asserted) and self._asserted[step.depth - 1] is step:
-                shared = step.depth
+            kept = ends.get(id(step), 0)
+            if kept:
                 break
             missing.append(step)
-        else:
-            shared = 0
-        if len(self._asserted) > shared:
-            self._solver.pop(len(self._asserted) - shared)
-            del self._asserted[shared:]
-        for step in reversed(missing):
+        if len(self._scopes) > kept:
+            self._solver.pop(len(self._scopes) - kept)
+            del self._scopes[kept:]
+        if missing:
             self._solver.push()
-            self._solver.add(step.term)
-            self._asserted.append(step)
+            self._scopes.append(missing[0])
+            for step in reversed(missing):
+                terms.assume(self._solver, step.term)
 
 
 def _resources(statistics: Any) -> int:

@@ -30,6 +30,9 @@ FLOATED = "turned into floats"
 """In an assumption, that integers which become floats are of ordinary size: then only calls with smaller ones count."""
 
 FLOATED_BELOW = 1 << 20
+PRINTED = "text that is printed can be encoded"
+"""Another: then a call whose error is that it can't be doesn't count."""
+
 SLOW_INTEGERS = 20
 """A call with a larger number may run long and still end."""
 
@@ -138,6 +141,8 @@ def _false_proofs(proved: dict[str, Verdict], runs: Sequence[Run]) -> list[Disag
         breaking = [run for run in runs if slug in run.broken and not run.excused]
         if any(FLOATED in assumption for assumption in verdict.assumptions):
             breaking = [run for run in breaking if all(_below(call, FLOATED_BELOW) for call in run.history)]
+        if PRINTED in verdict.assumptions:
+            breaking = [run for run in breaking if "UnicodeEncodeError" not in run.ancestors]
         if breaking:
             worst = min(breaking, key=lambda run: (len(run.history), len(str(run))))
             where = f" at line {worst.line}" if worst.line else ""

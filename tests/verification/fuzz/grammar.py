@@ -7,9 +7,11 @@ import warnings
 from random import Random
 
 from tests.verification.fuzz import types
+from tests.verification.fuzz.aliases import aliased_alone
 from tests.verification.fuzz.claims import claimed_alone
 from tests.verification.fuzz.expressions import constant, expression
 from tests.verification.fuzz.guards import guarded_alone
+from tests.verification.fuzz.loops import looped_alone
 from tests.verification.fuzz.mutate import mutated
 from tests.verification.fuzz.seeds import SEEDS, TRAPS
 from tests.verification.fuzz.statements import block, mutable
@@ -38,7 +40,7 @@ def program(seed: object) -> str:
     """The program of a seed; it compiles."""
     chance = Random(f"{seed}")
     while True:
-        write = chance.choices((_single, _written, _seed), (40, 38, 22))[0]
+        write = chance.choices((_single, _written, _seed), (50, 30, 20))[0]
         source = write(chance)
         if not compiles(source):
             continue
@@ -63,11 +65,11 @@ def _seed(chance: Random) -> str:
 
 
 def _single(chance: Random) -> str:
-    """One claim or one guarded operation and nothing else: decided fast, and hidden by nothing."""
+    """One claim, guarded operation, alias or loop and nothing else: decided fast, and hidden by nothing."""
     w = Writer(chance)
     w.boldness, w.plain = 0.0, True
     w.budget = 1
-    parameters, body = w.pick(claimed_alone, guarded_alone, guarded_alone)(w)
+    parameters, body = w.pick(claimed_alone, guarded_alone, guarded_alone, aliased_alone, looped_alone)(w)
     signature = ", ".join(f"{name}: {kind}" for name, kind in parameters.items())
     imports = [f"import {module}\n" for module in w.imports]
     lines = [f"def {ENTRY}({signature}) -> int:", *indented([*body, "return 0"])]

@@ -68,6 +68,7 @@ EXCUSED = (
     ("OverflowError", "Python int too large to convert to C long"),
     ("OverflowError", "too many digits in integer"),
     ("OverflowError", "factorial() argument should not exceed"),
+    ("OverflowError", "must not exceed 9223372036854775807"),
 )
 """What the assumptions leave out: integers of thousands of bits as text or as floats, and counts and positions beyond
 2**63. An index of that size is an IndexError, which nothing excuses."""

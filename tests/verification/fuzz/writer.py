@@ -116,3 +116,8 @@ class Writer:
 
 def indented(block: Block) -> Block:
     return ["    " + line for line in block or ["pass"]]
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether the name stands in the text on its own, quoted text aside."""
+    return name in "".join(letter if letter.isalnum() or letter in "_'" else " " for letter in text).split()

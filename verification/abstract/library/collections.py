@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import z3
-
 from verification.abstract.library.given import (
     Given,
     Handler,
@@ -21,6 +19,7 @@ from verification.abstract.values import (
     Value,
     shape,
 )
+from verification.symbolic import terms
 from verification.symbolic.values import Unsupported
 
 
@@ -34,7 +33,7 @@ def _counter(call: Given, state: State, run: Machine) -> Value:
     found, size = elements(value, state, run, call.line)
     hashable_shape(found, state, run, call.line)
     amount = run.any_length(state, "size", most=size)
-    state.assume(z3.Implies(run.lift(size) >= 1, amount >= 1))
+    state.assume(terms.Implies(run.lift(size) >= 1, amount >= 1))
     return run.table(state, "dict", found, shape(Scalar("int", low=1)), amount, default="Counter")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-import z3
-
 from verification.abstract import containers, operators
 from verification.abstract.library.given import (
     Given,
@@ -38,7 +36,7 @@ from verification.abstract.values import (
     join,
     shape,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported
 
 
@@ -269,7 +267,7 @@ def _bisect(call: Given, state: State, run: Machine) -> Value:
         run.may_raise(state, run.truth_symbol("orderable"), "TypeError", call.line, about_none=about_none)
     at = run.symbol("place", low=0)
     size = containers.length(state, args[0], run)
-    state.assume(z3.And(at >= 0, at <= run.lift(size)))
+    state.assume(terms.And(at >= 0, at <= run.lift(size)))
     if "insort" in call.name:
         ref = _heap_list(args[0], state, run, call.line)
         content = containers.opened(ref, state, run)

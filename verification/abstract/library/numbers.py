@@ -28,7 +28,7 @@ from verification.abstract.values import (
     Tup,
     Value,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported, raised
 
 
@@ -37,7 +37,7 @@ def _abs(call: Given, state: State, run: Machine) -> Value:
     if operators.is_whole(value):
         return Int(encoding.magnitude(encoding.whole(value)))
     if isinstance(value, Float):
-        real = abs(value.real) if isinstance(value.real, float) else z3.If(value.real >= 0, value.real, -value.real)
+        real = abs(value.real) if isinstance(value.real, float) else terms.If(value.real >= 0, value.real, -value.real)
         high = encoding.disjunction(value.high, value.low)
         return Float(real, value.nan, high, False, value.exponent, value.least)
     return wrong(value, state, run, call.line)
@@ -71,8 +71,8 @@ def truncated(value: Float, state: State, run: Machine, line: int) -> Value:
         return Int(int(known))
     result = run.symbol("whole")
     real, whole = run.lift_real(value.real), z3.ToReal(result)
-    state.assume(z3.Implies(real >= 0, z3.And(whole <= real, real < whole + 1)))
-    state.assume(z3.Implies(real < 0, z3.And(whole >= real, real > whole - 1)))
+    state.assume(terms.Implies(real >= 0, terms.And(whole <= real, real < whole + 1)))
+    state.assume(terms.Implies(real < 0, terms.And(whole >= real, real > whole - 1)))
     return Int(result)
 
 
@@ -89,9 +89,9 @@ def _rounded(direction: str) -> Handler:
         result = run.symbol("whole")
         real, whole = run.lift_real(value.real), z3.ToReal(result)
         if direction == "down":
-            state.assume(z3.And(whole <= real, real < whole + 1))
+            state.assume(terms.And(whole <= real, real < whole + 1))
         else:
-            state.assume(z3.And(whole >= real, real > whole - 1))
+            state.assume(terms.And(whole >= real, real > whole - 1))
         return Int(result)
 
     return handler
@@ -114,7 +114,7 @@ def _round(call: Given, state: State, run: Machine) -> Value:
         run.may_raise(state, operators.finite(value), "OverflowError", call.line)
         result = run.symbol("rounded")
         real, whole = run.lift_real(value.real), z3.ToReal(result)
-        state.assume(z3.And(whole - real <= z3.Q(1, 2, run.context), real - whole <= z3.Q(1, 2, run.context)))
+        state.assume(terms.And(whole - real <= z3.Q(1, 2, run.context), real - whole <= z3.Q(1, 2, run.context)))
         return Int(result)
     exponent = None if value.exponent is None else value.exponent + 1
     if exponent is None:
@@ -130,7 +130,7 @@ def _parsed_int(text: Text, state: State, run: Machine, line: int) -> Value:
     if text.digits:
         result = run.symbol("parsed", low=0)
         state.assume(result >= 0)
-        state.assume(z3.Implies(run.lift(text.length) == 1, result <= 9))
+        state.assume(terms.Implies(run.lift(text.length) == 1, result <= 9))
         return Int(result)
     if text.literal is not None:
         try:
@@ -189,8 +189,8 @@ def _pow(call: Given, state: State, run: Machine) -> Value:
         raise Unsupported("pow with a modulus and an exponent that may be negative", call.line)
     result = run.symbol("power")
     modulus = run.lift(modulus)
-    state.assume(z3.Implies(modulus > 0, z3.And(result >= 0, result < modulus)))
-    state.assume(z3.Implies(modulus < 0, z3.And(result <= 0, result > modulus)))
+    state.assume(terms.Implies(modulus > 0, terms.And(result >= 0, result < modulus)))
+    state.assume(terms.Implies(modulus < 0, terms.And(result <= 0, result > modulus)))
     del base
     return Int(result)
 
@@ -216,7 +216,7 @@ def _ord(call: Given, state: State, run: Machine) -> Value:
     if value.literal is not None:
         return Int(ord(value.literal))
     result = run.symbol("code", low=0)
-    state.assume(z3.And(result >= 0, result < 0x110000))
+    state.assume(terms.And(result >= 0, result < 0x110000))
     return Int(result)
 
 
@@ -260,14 +260,18 @@ def _square_root(call: Given, state: State, run: Machine) -> Value:
     run.oblige("value-error")
     number = operators.as_float(value, state, run)
     real = run.lift_real(number.real)
-    fine = z3.Or(run.lift(number.nan), run.lift(number.high), z3.And(run.lift(operators.finite(number)), real >= 0))
+    fine = terms.Or(
+        run.lift(number.nan), run.lift(number.high), terms.And(run.lift(operators.finite(number)), real >= 0)
+    )
     run.may_raise(state, settled(z3.simplify(fine)), "ValueError", call.line)
     exponent = None if number.exponent is None else max(number.exponent, 1)
     result = operators.result_float(state, run, call.line, "root", exponent=exponent)
     state.assume(
-        z3.Implies(run.lift(operators.finite(number)), z3.And(result.real >= 0, (result.real == 0) == (real == 0)))
+        terms.Implies(
+            run.lift(operators.finite(number)), terms.And(result.real >= 0, (result.real == 0) == (real == 0))
+        )
     )
-    state.assume(z3.Implies(real >= 1, z3.And(result.real >= 1, result.real <= real)))
+    state.assume(terms.Implies(real >= 1, terms.And(result.real >= 1, result.real <= real)))
     return result
 
 
@@ -279,7 +283,9 @@ def _logarithm(call: Given, state: State, run: Machine) -> Value:
             return wrong(value, state, run, call.line)
         number = operators.as_float(value, state, run)
         real = run.lift_real(number.real)
-        fine = z3.Or(run.lift(number.nan), run.lift(number.high), z3.And(run.lift(operators.finite(number)), real > 0))
+        fine = terms.Or(
+            run.lift(number.nan), run.lift(number.high), terms.And(run.lift(operators.finite(number)), real > 0)
+        )
         run.may_raise(state, settled(z3.simplify(fine)), "ValueError", call.line)
     if len(args) == 2:
         run.oblige("zero-division")
@@ -290,7 +296,7 @@ def _logarithm(call: Given, state: State, run: Machine) -> Value:
     exponent = 12 if number.exponent is not None else None
     result = operators.result_float(state, run, call.line, "logarithm", exponent=exponent)
     state.assume(
-        z3.Implies(z3.And(run.lift(operators.finite(number)), run.lift_real(number.real) >= 1), result.real >= 0)
+        terms.Implies(terms.And(run.lift(operators.finite(number)), run.lift_real(number.real) >= 1), result.real >= 0)
     )
     return result
 
@@ -303,11 +309,11 @@ def _overflowing(call: Given, state: State, run: Machine) -> Value:
     run.oblige("other-exception", "float")
     number = operators.as_float(value, state, run)
     real = run.lift_real(number.real)
-    small = z3.Or(z3.Not(run.lift(operators.finite(number))), real <= 700)
+    small = terms.Or(terms.Not(run.lift(operators.finite(number))), real <= 700)
     run.may_raise(state, settled(z3.simplify(small)), "OverflowError", call.line)
     exponent = 1020 if number.exponent is not None else None
     result = operators.result_float(state, run, call.line, "exponential", exponent=exponent)
-    state.assume(z3.Or(run.lift(result.nan), result.real >= 0))
+    state.assume(terms.Or(run.lift(result.nan), result.real >= 0))
     return result
 
 
@@ -335,8 +341,8 @@ def _integer_root(call: Given, state: State, run: Machine) -> Value:
     if isinstance(number, int):
         return Int(math.isqrt(number))
     result = run.symbol("root", low=0)
-    state.assume(z3.And(result >= 0, result <= number, (result == 0) == (number == 0)))
-    state.assume(z3.Implies(number >= 2, result < number))
+    state.assume(terms.And(result >= 0, result <= number, (result == 0) == (number == 0)))
+    state.assume(terms.Implies(number >= 2, result < number))
     return Int(result)
 
 
@@ -345,17 +351,17 @@ def _gcd(call: Given, state: State, run: Machine) -> Value:
         return Int(0)
     numbers = [run.lift(need_int(value, state, run, call.line)) for value in call.expect(1, 8)]
     result = run.symbol("gcd", low=0)
-    zero = z3.And(*(number == 0 for number in numbers))
-    state.assume(z3.And(result >= 0, (result == 0) == zero))
+    zero = terms.And(*(number == 0 for number in numbers))
+    state.assume(terms.And(result >= 0, (result == 0) == zero))
     for number in numbers:
-        state.assume(z3.Implies(number != 0, z3.And(result <= z3.If(number > 0, number, -number))))
+        state.assume(terms.Implies(number != 0, terms.And(result <= terms.If(number > 0, number, -number))))
     return Int(result)
 
 
 def _lcm(call: Given, state: State, run: Machine) -> Value:
     numbers = [run.lift(need_int(value, state, run, call.line)) for value in call.expect(1, 8)]
     result = run.symbol("lcm", low=0)
-    state.assume(z3.And(result >= 0, (result == 0) == z3.Or(*(number == 0 for number in numbers))))
+    state.assume(terms.And(result >= 0, (result == 0) == terms.Or(*(number == 0 for number in numbers))))
     return Int(result)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import z3
-
 from verification.abstract import containers, operators
 from verification.abstract.library.given import (
     Given,
@@ -47,7 +45,7 @@ from verification.abstract.values import (
     join,
     shape,
 )
-from verification.symbolic import encoding
+from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported
 
 
@@ -60,10 +58,10 @@ def _len(call: Given, state: State, run: Machine) -> Value:
 
 
 def _range(call: Given, state: State, run: Machine) -> Value:
-    terms = [need_int(value, state, run, call.line) for value in call.expect(1, 3)]
-    start, stop = (0, terms[0]) if len(terms) == 1 else (terms[0], terms[1])
-    step = terms[2] if len(terms) == 3 else 1
-    if len(terms) == 3:
+    bounds = [need_int(value, state, run, call.line) for value in call.expect(1, 3)]
+    start, stop = (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+    step = bounds[2] if len(bounds) == 3 else 1
+    if len(bounds) == 3:
         run.oblige("value-error")
         run.may_raise(state, encoding.compared("!=", step, 0), "ValueError", call.line)
     if isinstance(step, int):
@@ -72,10 +70,14 @@ def _range(call: Given, state: State, run: Machine) -> Value:
     start_, stop_ = run.lift(start), run.lift(stop)
     size = run.any_length(state, "range.len")
     state.assume(
-        z3.Implies(step > 0, z3.And(size <= z3.If(stop_ > start_, stop_ - start_, 0), (size > 0) == (stop_ > start_)))
+        terms.Implies(
+            step > 0, terms.And(size <= terms.If(stop_ > start_, stop_ - start_, 0), (size > 0) == (stop_ > start_))
+        )
     )
     state.assume(
-        z3.Implies(step < 0, z3.And(size <= z3.If(start_ > stop_, start_ - stop_, 0), (size > 0) == (start_ > stop_)))
+        terms.Implies(
+            step < 0, terms.And(size <= terms.If(start_ > stop_, start_ - stop_, 0), (size > 0) == (start_ > stop_))
+        )
     )
     return _bounded_ints(size, start_, stop_, state, run)
 
@@ -127,11 +129,11 @@ def _extreme_of(call: Given, args: Sequence[Value], state: State, run: Machine) 
 def _bound_floats(name: str, result: Float, args: Sequence[Value], state: State, run: Machine) -> None:
     """The extreme of finite floats is one of them, and none is beyond it."""
     floats = [operators.as_float(value, state, run) for value in args]
-    fine = z3.And(*(run.lift(operators.finite(value)) for value in floats))
+    fine = terms.And(*(run.lift(operators.finite(value)) for value in floats))
     reals = [run.lift_real(value.real) for value in floats]
     beyond = [result.real >= real if name == "max" else result.real <= real for real in reals]
-    is_one = z3.Or(*(result.real == real for real in reals))
-    state.assume(z3.Implies(fine, z3.And(run.lift(operators.finite(result)), is_one, *beyond)))
+    is_one = terms.Or(*(result.real == real for real in reals))
+    state.assume(terms.Implies(fine, terms.And(run.lift(operators.finite(result)), is_one, *beyond)))
 
 
 def _sum(call: Given, state: State, run: Machine) -> Value:
@@ -171,7 +173,7 @@ def _total(start: Value, found: Shape, size: Term, state: State, run: Machine, l
                 state.assume(result >= begin + size)
         if found.only("bool"):
             state.assume(result <= begin + size)
-        state.assume(z3.Implies(run.lift(size) == 0, result == begin))
+        state.assume(terms.Implies(run.lift(size) == 0, result == begin))
         return Int(result)
     exponents = [kind.exponent if isinstance(kind, Scalar) and kind.type == "float" else 64 for kind in found.kinds]
     exponent = None if None in exponents else max([64, *(each for each in exponents if each is not None)]) + 64
@@ -227,7 +229,7 @@ def copied(value: Value, kind: str, state: State, run: Machine, line: int) -> Va
         return run.new_list(state, items, kind)
     array = None
     if isinstance(value, Ref):
-        content = state.heap[value.address]
+        content = state.content(value.address)
         array = content.array if isinstance(content, Seq) else None
     found, size = elements(value, state, run, line)
     made = run.sequence(state, found, size, kind)
@@ -242,13 +244,13 @@ def _set(call: Given, state: State, run: Machine) -> Value:
     if not args:
         return run.empty_table(state, kind)
     value = args[0]
-    if isinstance(value, Ref) and isinstance(state.heap[value.address], Table):
+    if isinstance(value, Ref) and isinstance(state.content(value.address), Table):
         content = containers.table(state, value)
         return run.new(state, kind, Table(content.key, None, content.size, content.members))
     found, size = elements(value, state, run, call.line)
     hashable_shape(found, state, run, call.line)
     amount = run.any_length(state, "size", most=size)
-    state.assume(z3.Implies(run.lift(size) >= 1, amount >= 1))
+    state.assume(terms.Implies(run.lift(size) >= 1, amount >= 1))
     return run.table(state, kind, found, None, amount)
 
 
@@ -264,7 +266,7 @@ def _dict(call: Given, state: State, run: Machine) -> Value:
     key, held = pairs(found, run, call.line)
     hashable_shape(key, state, run, call.line)
     amount = run.any_length(state, "size", most=size)
-    state.assume(z3.Implies(run.lift(size) >= 1, amount >= 1))
+    state.assume(terms.Implies(run.lift(size) >= 1, amount >= 1))
     return run.table(state, "dict", key, held, amount)
 
 
@@ -275,7 +277,7 @@ def _quantifier(call: Given, state: State, run: Machine) -> Value:
         raise Unsupported("the truth of such elements", call.line)
     result = run.truth_symbol(call.name)
     empty = run.lift(size) == 0
-    state.assume(z3.Implies(empty, result if call.name == "all" else z3.Not(result)))
+    state.assume(terms.Implies(empty, result if call.name == "all" else terms.Not(result)))
     return Bool(result)
 
 
