@@ -10,6 +10,7 @@ which is how it is mostly meant.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -121,11 +122,14 @@ def calls_for(parameters: Sequence[Parameter], most: int) -> list[Row]:
     None where a parameter's annotation is missing or names a type without an obvious value: what the function is meant
     to take can't be guessed.
     """
-    kinds = [_builtin(parameter.kind) for parameter in parameters if parameter.kind is not None]
+    kinds = tuple(_builtin(parameter.kind) for parameter in parameters if parameter.kind is not None)
+    return [] if len(kinds) < len(parameters) else list(_rows_for(kinds, most))
+
+
+@functools.lru_cache(maxsize=256)
+def _rows_for(kinds: tuple[Kind, ...], most: int) -> tuple[Row, ...]:
     columns = [column(kind) for kind in kinds]
-    if len(kinds) < len(parameters) or not all(columns):
-        return []
-    return list(itertools.islice(_distinct(_rows(kinds, columns)), most))
+    return tuple(itertools.islice(_distinct(_rows(kinds, columns)), most)) if all(columns) else ()
 
 
 def column(kind: Kind) -> Column:

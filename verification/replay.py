@@ -9,9 +9,9 @@ from __future__ import annotations
 import marshal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from verification import driver
 from verification.request import Contract
 from verification.sandbox import Job, Limits, Pool, Result
 from verification.sandbox import call as shared_call
@@ -19,7 +19,7 @@ from verification.sandbox import call as shared_call
 MAX_LINES = 20_000
 """Steps that one call may take: lines, calls and returns."""
 
-MAX_BATCH_LINES = 60_000
+MAX_BATCH_LINES = 40_000
 """Steps that a batch may take, beyond which each further call may take few."""
 
 SANDBOX = Limits(cpu_seconds=0.5, memory_mb=128)
@@ -98,6 +98,10 @@ class Call:
     keywords: tuple[tuple[str, object], ...] = ()
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         """As a reader would type it."""
         named = (f"{name}={literal(value)}" for name, value in self.keywords)
         return f"{self.entry}({', '.join([*map(literal, self.values), *named])})"
@@ -148,9 +152,6 @@ class _Program:
 
     def results(self, calls: Sequence[Call], pool: Pool | None) -> Result:
         asked = [slug for slug in self.properties if slug in SEEN]
-        groups = ["calls", *(["checks"] if asked else [])]
-        if "termination" in asked and "while" in self.source:  # the only loop whose states are compared
-            groups.append("cycles")
         options = {
             "parameters": list(self.parameters),
             "pre": self.contract.pre if self.contract else None,
@@ -162,7 +163,7 @@ class _Program:
             "batch": MAX_BATCH_LINES,
         }
         blobs = [call.blob for call in calls]
-        return drive(driver.loader(self.source), pool, [driver.packed(groups), blobs, options])
+        return drive(_loader(self.source), pool, [blobs, options])
 
 
 def replay(
@@ -212,6 +213,23 @@ def _one_by_one(
 
 def _lost(call: Call, why: str) -> Observation:
     return Observation(str(call), "lost", message=why)
+
+
+_LOADER = """
+def drive(*arguments):
+    import sys
+
+    return sys.modules["verification.driver.run"].run(source, *arguments)
+"""
+
+
+def _loader(source: str) -> str:
+    """The sandbox's program, whose function ``drive`` takes what the driver's ``run`` does after the source.
+
+    It holds the tested program as a literal a line, where the sandbox sees which modules are imported.
+    """
+    lines = "\n".join(map(repr, source.splitlines(keepends=True)))
+    return f"source = (\n{lines or repr('')}\n)\n{_LOADER}"
 
 
 def drive(code: str, pool: Pool | None, arguments: Sequence[object] = ()) -> Result:

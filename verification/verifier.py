@@ -87,7 +87,7 @@ class _Program:
     certify: bool
     pool: Pool | None
 
-    @property
+    @cached_property
     def parameters(self) -> list[Parameter]:
         """Those of the last definition of the entry, which is the one that counts."""
         found = [node for node in self.tree.body if isinstance(node, ast.FunctionDef) and node.name == self.entry]
@@ -235,7 +235,7 @@ def _left_open(proof: Proof, slug: str) -> Verdict:
 
 # --- single paths
 
-_OPEN = {"steps": 1_500, "queries": 60, "total_rlimit": 150_000}
+_OPEN = {"steps": 1_200, "queries": 50, "total_rlimit": 100_000}
 """The most that single paths get where the proof attempt left something open."""
 
 _UNREAD = {"steps": 800, "queries": 30, "total_rlimit": 60_000}
@@ -249,7 +249,8 @@ def _narrowed(limits: Limits, most: Mapping[str, int]) -> Limits:
 def _explored(program: _Program, proof: Proof, runs: _Runs, slugs: Sequence[str]) -> dict[str, Verdict]:
     """One exploration, and one more use of the sandbox for what it found."""
     limits = _narrowed(program.limits, _OPEN if proof.complete else _UNREAD)
-    found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits)
+    context = proof.machine.context if proof.machine else None
+    found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits, context=context)
     suspects = [violation for violation in found.violations if violation.property in slugs]
     calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]
     runs.observe(calls if calls or not suspects or program.parameters else [program.call(())])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from verification import Contract, driver, replay
+from verification import Contract, replay
 from verification.driver.annotations import matches
 from verification.driver.loops import find
 from verification.driver.values import changed
@@ -72,9 +72,9 @@ def test_whatever_catches_the_end_of_its_budget_has_still_ended_by_it() -> None:
 
 def test_later_calls_of_a_long_batch_may_take_fewer_lines() -> None:
     source = body("while x > 0:", "    x -= 1")
-    calls = [Call("f", (n,)) for n in (9_000, 9_000, 9_000, 2_000, 9_000, 300)]
+    calls = [Call("f", (n,)) for n in (9_000, 9_000, 1_500, 9_000, 300)]
     seen, _ = replay.replay(source, calls)
-    assert [one.status for one in seen] == ["returned"] * 4 + ["budget", "returned"]
+    assert [one.status for one in seen] == ["returned"] * 3 + ["budget", "returned"]
 
 
 def test_a_call_that_takes_the_batch_with_it_is_lost_alone() -> None:
@@ -672,11 +672,6 @@ def test_a_program_that_meddles_breaks_nothing_that_it_should_not(source: str) -
     seen = see(source, 1)
     assert seen.status in ("returned", "raised", "lost")
     assert seen.breaks == ()
-
-
-def test_the_driver_travels_without_a_file() -> None:
-    assert set(driver.packed(driver.GROUPS)) == set(driver.GROUPS)
-    assert "import" in driver.loader("import math\n").splitlines()[1]
 
 
 # --- texts

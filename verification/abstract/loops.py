@@ -8,6 +8,7 @@ iteration breaks are kept (Houdini; Flanagan and Leino 2001, "Houdini, an annota
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,7 +111,7 @@ def run_for(
             containers.consumed(value, state, run, line)
         block(node.orelse, state, run)
         return
-    loop = Loop(node, _assigned([node.target, *node.body]), once, size, _addresses(source, state))
+    loop = Loop(node, _assigned((node.target, *node.body)), once, size, _addresses(source, state))
     for value in source.values:
         _keep_open(value, state, run)
     last, grown = _run(loop, state, run)
@@ -184,7 +185,7 @@ def run_while(
         found.backs, found.breaks = _body(node.body, inside, run, block, lambda: None)
         return found
 
-    loop = Loop(node, _assigned([node.test, *node.body]), once)
+    loop = Loop(node, _assigned((node.test, *node.body)), once)
     last, _ = _run(loop, state, run)
     if not run.lazy and last.backs and not ends(node, last.head, last.backs, run):
         run.suspect("termination", node.lineno, "no measure was found that every iteration makes smaller")
@@ -224,7 +225,8 @@ def _finish(loop: Loop, last: Iteration, state: State, run: Machine, block: Bloc
     state.become(merged)
 
 
-def _assigned(nodes: Sequence[ast.AST]) -> frozenset[str]:
+@functools.lru_cache(maxsize=512)
+def _assigned(nodes: tuple[ast.AST, ...]) -> frozenset[str]:
     """Names that are set in these nodes, comprehensions and nested functions aside."""
     names: set[str] = set()
     waiting: list[ast.AST] = list(nodes)

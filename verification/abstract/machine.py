@@ -112,6 +112,8 @@ class Machine:
     invariants: bool = False
     """Whether loops look for invariants beyond the shapes of their variables."""
 
+    context: terms.Context = field(default_factory=terms.Context)
+
     discharged: list[Discharged] = field(default_factory=list)
     suspects: dict[tuple[str, int | None], Suspect] = field(default_factory=dict)
     obligations: set[str] = field(default_factory=set)
@@ -149,8 +151,7 @@ class Machine:
     """Exceptions, by name and line, that hang on something left open, which no invariant can decide."""
 
     def __post_init__(self) -> None:
-        self.solver = Solver(self.limits)
-        self.context = self.solver.context
+        self.solver = Solver(self.limits, self.context)
         self._symbols = 0
         self._address = 0
         self._frames = 0

@@ -74,21 +74,30 @@ class Proof:
 
 def prove(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, slugs: Sequence[str]) -> Proof:
     """Try by shapes alone, and with linear invariants where that leaves one of the properties open."""
-    found = _attempt(tree, entry, contract, limits, invariants=False)
+    context = terms.Context()
+    found = _attempt(tree, entry, contract, limits, context, invariants=False)
     if found.complete and all(found.holds(slug) for slug in slugs):
         return found
     has_loops = any(isinstance(node, ast.For | ast.While) for node in ast.walk(tree))
     if not has_loops or not found.complete or not any(found.promising(slug) for slug in slugs):
         return found
-    again = _attempt(tree, entry, contract, limits, invariants=True)
+    again = _attempt(tree, entry, contract, limits, context, invariants=True)
     if not again.complete:
         return found
     return again
 
 
-def _attempt(tree: ast.Module, entry: str, contract: Contract | None, limits: Limits, *, invariants: bool) -> Proof:
+def _attempt(
+    tree: ast.Module,
+    entry: str,
+    contract: Contract | None,
+    limits: Limits,
+    context: terms.Context,
+    *,
+    invariants: bool,
+) -> Proof:
     limits = replace(limits, steps=min(limits.steps, STEPS), queries=min(limits.queries, QUERIES))
-    run = Machine(limits, contract, invariants)
+    run = Machine(limits, contract, invariants, context)
     found = Proof(machine=run)
     try:
         _run(run, tree, entry, contract)

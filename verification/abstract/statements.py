@@ -7,6 +7,7 @@ through the lists of the machine.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -388,6 +389,7 @@ def _is_plain(value: Value) -> bool:
     return not isinstance(value, Ref | Choice | Unbound)
 
 
+@functools.lru_cache(maxsize=512)
 def _refused(node: ast.FunctionDef) -> str | None:
     if node.decorator_list:
         return "decorated function"

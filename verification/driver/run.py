@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
+from verification.driver import breaks, cycles
 from verification.driver.steps import Look, Watch
 from verification.driver.values import message, shown
 
@@ -21,15 +21,14 @@ Row = list[Any]
 """[status, exception, its class and ancestors, message, line, value shown, [slug, what was seen] of what is broken]"""
 
 
-def run(load: Callable[[str], Any], source: str, blobs: list[bytes], options: dict[str, Any]) -> list[Row]:
+def run(source: str, blobs: list[bytes], options: dict[str, Any]) -> list[Row]:
     """A row for each call. A blob holds the entry's name, the positional arguments and the named ones.
 
-    `load` gives a group's last module: ``checks`` where there are `properties`, ``cycles`` for termination alone.
     Options: `parameters` (names), `pre`, `post` and `reference` (source or None), `properties` (slugs to look for),
     `int_range`, `limit` (steps of one call) and `batch` (of all).
     """
     sys.setrecursionlimit(sys.getrecursionlimit() + HEADROOM)
-    runner = _Runner(load, source, options)
+    runner = _Runner(source, options)
     return [runner.row(blob) for blob in blobs]
 
 
@@ -53,8 +52,7 @@ class _Attempt:
 
 
 class _Runner:
-    def __init__(self, load: Callable[[str], Any], source: str, options: dict[str, Any]) -> None:
-        self._load = load
+    def __init__(self, source: str, options: dict[str, Any]) -> None:
         self._source = source
         self._program = _compiled(source, "program.py")
         self._parameters: list[str] = options["parameters"]
@@ -65,8 +63,7 @@ class _Runner:
         self._reference = options["reference"] and _compiled(options["reference"], "program.py")
         self._limit: int = options["limit"]
         self._left: int = options["batch"]
-        self._breaks: Any = load("checks") if self._slugs else None
-        self._cycles: Any = None
+        self._cycles: cycles.Cycles | None = None
         self._looks = "termination" in self._slugs and "while" in source
 
     def row(self, blob: bytes) -> Row:
@@ -75,7 +72,7 @@ class _Runner:
             return ["endless", "", "", "", watch.line, "", [["termination", f"never ends: {watch.evidence}"]]]
         if made.status not in ("returned", "raised"):
             return [made.status, "", "", "" if made.error is None else message(made.error), None, "", []]
-        broken = self._breaks.found(self._seen(made, blob), self._slugs) if self._breaks else []
+        broken = breaks.found(self._seen(made, blob), self._slugs) if self._slugs else []
         if made.error is not None:
             kind = type(made.error)
             ancestors = " ".join(base.__name__ for base in kind.__mro__)
@@ -113,7 +110,7 @@ class _Runner:
 
     def _open_window(self) -> Look | None:
         if self._cycles is None:
-            self._cycles = self._load("cycles").Cycles(self._source)
+            self._cycles = cycles.Cycles(self._source)
         look: Look | None = self._cycles.window()
         return look
 
@@ -139,7 +136,7 @@ class _Runner:
         return {**dict(zip(names, made.values, strict=False)), **made.keywords}
 
     def _seen(self, made: _Attempt, blob: bytes) -> Any:
-        return self._breaks.Seen(
+        return breaks.Seen(
             made.value,
             made.error,
             before=lambda: self._named(_Attempt(blob)),

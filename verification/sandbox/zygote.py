@@ -21,6 +21,7 @@ import sys
 import time
 from typing import NoReturn
 
+from verification import driver
 from verification.sandbox import attacks, confine, frames, kernel, lean, namespaces, program, stage, tester, watcher
 from verification.sandbox.layers import Refused
 from verification.sandbox.protocol import (
@@ -83,6 +84,8 @@ def main(descriptor: int, pool: int, image: str, forgo: list[str], folder: str) 
 
 
 def _load(image: str) -> None:
+    for name in driver.MODULES:
+        importlib.import_module(name)
     if image == LEAN:
         lean.load()
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins as python_builtins
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -177,6 +178,7 @@ def _undefined_annotation(node: ast.FunctionDef, state: State, run: Machine) -> 
     return None
 
 
+@functools.lru_cache(maxsize=512)
 def local_names(node: ast.FunctionDef) -> frozenset[str]:
     """The names that a function binds somewhere in its own scope."""
     names: set[str] = set()

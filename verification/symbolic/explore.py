@@ -10,6 +10,7 @@ from typing import Any
 import z3
 
 from verification.request import Contract, Limits
+from verification.symbolic import terms
 from verification.symbolic.calls import call, local_names
 from verification.symbolic.expressions import EXPRESSIONS, condition
 from verification.symbolic.inputs import (
@@ -79,10 +80,15 @@ class Exploration:
 
 
 def explore(
-    tree: ast.Module, entry: str, *, contract: Contract | None = None, limits: Limits | None = None
+    tree: ast.Module,
+    entry: str,
+    *,
+    contract: Contract | None = None,
+    limits: Limits | None = None,
+    context: terms.Context | None = None,
 ) -> Exploration:
-    """Run the entry function on symbols for its annotated parameters."""
-    machine = Machine(HANDLERS, limits or Limits())
+    """Run the entry function on symbols for its annotated parameters; `context` holds all terms, a new one if None."""
+    machine = Machine(HANDLERS, limits or Limits(), context or terms.Context())
     found = Exploration(machine, [])
     try:
         for state, signal in _load(tree, machine):
@@ -105,14 +111,20 @@ def explore(
 
 
 def explore_within(
-    tree: ast.Module, entry: str, *, contract: Contract | None = None, limits: Limits | None = None
+    tree: ast.Module,
+    entry: str,
+    *,
+    contract: Contract | None = None,
+    limits: Limits | None = None,
+    context: terms.Context | None = None,
 ) -> Exploration:
     """Explore; where the budget doesn't reach, once more with a single iteration, so that something is known."""
     limits = limits or Limits()
-    found = explore(tree, entry, contract=contract, limits=limits)
+    context = context or terms.Context()
+    found = explore(tree, entry, contract=contract, limits=limits, context=context)
     if found.exhausted is None or limits.unroll == 1:
         return found
-    again = explore(tree, entry, contract=contract, limits=replace(limits, unroll=1))
+    again = explore(tree, entry, contract=contract, limits=replace(limits, unroll=1), context=context)
     again.violations = [*again.violations, *found.violations]
     return again
 

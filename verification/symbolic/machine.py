@@ -88,6 +88,7 @@ class Machine:
 
     handlers: Handlers
     limits: Limits = field(default_factory=Limits)
+    context: terms.Context = field(default_factory=terms.Context)
     abstract: bool = False
     """Whether loops are summarised by invariants instead of unrolled."""
 
@@ -116,8 +117,7 @@ class Machine:
     """Heap addresses below it belong to the module: reading them is fine, changing them is refused."""
 
     def __post_init__(self) -> None:
-        self.solver = Solver(self.limits)
-        self.context = self.solver.context
+        self.solver = Solver(self.limits, self.context)
         self._steps = 0
         self._symbols = 0
         self._address = 0

@@ -46,16 +46,17 @@ class BudgetExhausted(Exception):
 class Solver:
     """Answers whether a path exists.
 
-    A context of its own keeps the answer independent of what was verified before in this process.
+    A context of one program's own keeps the answer independent of what was verified before in this process.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.context = terms.Context()
+    def __init__(self, limits: Limits, context: terms.Context | None = None) -> None:
+        self.context = context or terms.Context()
         self.queries = 0
         self.incremental = True
         """Off once strings are used: Z3 works on them in `push`, where no resource limit holds."""
 
         self._limits = limits
+        self._spent_before = self.context.spent
         self._solver = z3.SimpleSolver(ctx=self.context)
         self._solver.set("rlimit", limits.rlimit)
         self._scopes: list[Step] = []
@@ -89,7 +90,8 @@ class Solver:
     def _ask(self, solver: Any, wanted: bool) -> tuple[Answer, Any]:
         answer: Answer = str(solver.check())  # type: ignore[assignment]
         model = solver.model() if wanted and answer == "sat" else None
-        if _resources(solver.statistics()) > self._limits.total_rlimit:
+        self.context.spent = max(self.context.spent, _resources(solver.statistics()))
+        if self.context.spent - self._spent_before > self._limits.total_rlimit:
             raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
 

@@ -166,6 +166,8 @@ class Context(z3.Context):
         kept = (z3.IntSort(self), z3.BoolSort(self), z3.BoolVal(False, self), z3.BoolVal(True, self))
         self.int_sort, self.bool_sort, *self.truths = (self.keep(term.as_ast()) for term in kept)
         self.numerals: dict[int, Any] = {}
+        self.spent = 0
+        """Resource units that its solvers have used."""
 
     def keep(self, ast: Any) -> Any:
         _inc_ref(self.ctx, ast)
