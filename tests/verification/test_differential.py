@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.verification.generate import inputs, programs
 from verification import Limits
-from verification.symbolic import encoding
+from verification.symbolic import dicts, encoding, operators
 from verification.symbolic.explore import EXPLORED_SLUGS, Exploration, broken_by, explore
 from verification.symbolic.expressions import EXPRESSIONS
+from verification.symbolic.statements import STATEMENTS
 from verification.symbolic.values import Bool, Int, Raised
 
 LIMITS = Limits(unroll=2, paths=64, steps=4_000, queries=400, rlimit=40_000, total_rlimit=400_000)
@@ -80,6 +81,9 @@ WITNESSES: dict[str, str] = {
     "string order": "def f(s: str) -> int:\n    assert not ('a' < s < 'a')\n    assert s < 'b' or s >= 'b'\n    return 1 // (1 if s > 'b' else 0) if s == 'c' else 0\n",
     "float comparison": "def f(a: int) -> int:\n    return 1 // (a - 1) if a > 0.5 and a < 1.5 else 0\n",
     "empty slice": "def f(xs: list[int]) -> int:\n    return len(xs[2:1]) and 1 // 0\n",
+    "dict order": "def f(a: int) -> int:\n    d = {2: a, 1: 0}\n    d[2] = 0\n    for k in d:\n        return 1 // (k - 1)\n    return 0\n",
+    "exception order": "def f(xs: list[int], a: int) -> int:\n    return xs[0] + 1 // a if (a == 0) == (len(xs) == 0) else 0\n",
+    "handlers in order": "def f(xs: list[int]) -> int:\n    try:\n        return xs[0]\n    except LookupError:\n        return 1\n    except IndexError:\n        return 1 // 0\n",
 }  # fmt: skip
 """A program for each rule; with the right rule nothing disagrees."""
 
@@ -132,6 +136,23 @@ def _wrong_whole(value: Any) -> Any:
     return 0 - encoding.choice(value.term, 1, 0) if isinstance(value, Bool) else value.term
 
 
+def _sorted_keys(ref: Any, state: Any, line: int, right: Callable[..., Any] = dicts.keys) -> Any:
+    return tuple(sorted(right(ref, state, line), key=lambda pair: pair[0].term))
+
+
+def _right_first(node: ast.BinOp, state: Any, run: Any) -> Any:
+    for after, found in run.evaluate_all((node.right, node.left), state):
+        if isinstance(found, Raised):
+            yield after, found
+        else:
+            yield from operators.binary(type(node.op), found[1], found[0], after, run, node.lineno)
+
+
+def _last_handler_first(node: ast.Try, state: Any, run: Any, right: Callable[..., Any] = STATEMENTS[ast.Try]) -> Any:
+    turned = ast.Try(node.body, node.handlers[::-1], node.orelse, node.finalbody)
+    return right(ast.copy_location(turned, node), state, run)
+
+
 MUTANTS: dict[str, tuple[Any, Any, Callable[..., Any]]] = {
     "floor division": (encoding, "quotient", _truncating),
     "modulo sign": (encoding, "remainder", lambda a, divisor: a % abs(divisor)),
@@ -145,6 +166,9 @@ MUTANTS: dict[str, tuple[Any, Any, Callable[..., Any]]] = {
     "string order": (encoding, "_compared_strings", _wrong_order),
     "float comparison": (encoding, "compared_with_float", lambda symbol, a, b: encoding._ORDER[symbol](a, int(b))),
     "empty slice": (encoding, "slice_length", lambda low, high: high - low),
+    "dict order": (dicts, "keys", _sorted_keys),
+    "exception order": (EXPRESSIONS, ast.BinOp, _right_first),
+    "handlers in order": (STATEMENTS, ast.Try, _last_handler_first),
 }
 
 

@@ -10,7 +10,8 @@ import pytest
 import z3
 
 from verification import Limits
-from verification.abstract import calls, loops, operators, ranking
+from verification.abstract import calls, containers, expressions, loops, operators, ranking, statements
+from verification.abstract import values as v
 from verification.abstract.machine import Machine
 from verification.abstract.prove import Proof, prove
 from verification.abstract.values import Int
@@ -61,6 +62,9 @@ OPEN: list[tuple[str, str]] = [
     ("def f(x: int | str) -> int:\n    return len(x)\n", "type-error"),
     ("def f(x: float, y: float) -> float:\n    return 1.0 / (x * y) if 0.0 < x < 1.0 and 0.0 < y < 1.0 else 0.0\n", "zero-division"),
     ("def f(xs: list[int]) -> int:\n    n = 5\n    for x in xs:\n        n -= 1\n    return 1 // n\n", "zero-division"),
+    ("def f(xs: list[int], a: int) -> int:\n    return xs[0] + 1 // a if (a == 0) == (len(xs) == 0) else 0\n", "index-error"),
+    ("def f(xs: list[int]) -> int:\n    try:\n        return xs[0]\n    except LookupError:\n        return 1 // 0\n    except IndexError:\n        return 1\n", "zero-division"),
+    ("def f(a: int) -> int:\n    d = {2: 0, 1: 0}\n    for k in d:\n        return 1 // (k - 2)\n    return 0\n", "zero-division"),
 ]  # fmt: skip
 
 
@@ -139,7 +143,30 @@ def _zero(value: Any) -> Any:
     return value.term if isinstance(value, Int) else 0
 
 
-MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+def _right_first(node: ast.BinOp, state: Any, run: Any) -> Any:
+    right = expressions.evaluate(node.right, state, run)
+    left = expressions.evaluate(node.left, state, run)
+    return expressions.binary(type(node.op), left, right, state, run, node.lineno)
+
+
+def _last_handler_first(node: ast.Try, *others: Any, right: Any = statements._handler_of) -> Any:
+    return right(ast.Try(node.body, node.handlers[::-1], node.orelse, node.finalbody), *others)
+
+
+def _least_key_first(
+    self: Any, value: Any, offset: Any, state: Any, run: Any, right: Any = containers.Source._one
+) -> Any:
+    """As if a dict were in the order of its keys, the least of which is 1 here."""
+    key = right(self, value, offset, state, run)
+    if isinstance(value, v.Ref) and value.kind == "dict":
+        state.assume(key.term == 1)
+    return key
+
+
+MUTANTS: dict[str, tuple[Any, Any, Callable[..., Any]]] = {
+    "the right operand comes first": (expressions._HANDLERS, ast.BinOp, _right_first),
+    "the last handler comes first": (statements, "_handler_of", _last_handler_first),
+    "the least key comes first": (containers.Source, "_one", _least_key_first),
     "facts that hold at first need no more": (loops, "_kept", _never_broken),
     "facts need not hold at first": (loops, "_implied", _all_of_them),
     "the first iteration is like all others": (loops, "_head", _as_it_was),
@@ -165,7 +192,10 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 @pytest.mark.parametrize("rule", MUTANTS)
 def test_a_wrong_rule_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     home, name, wrong = MUTANTS[rule]
-    monkeypatch.setattr(home, name, wrong)
+    if isinstance(home, dict):
+        monkeypatch.setitem(home, name, wrong)
+    else:
+        monkeypatch.setattr(home, name, wrong)
     if name in ("_kept", "_implied"):
         monkeypatch.setattr(loops, "_confirm", _unconfirmed)
     assert any(_is_shown(source, slug) for source, slug in OPEN)
