@@ -170,6 +170,8 @@ class Context(z3.Context):
         """Resource units that its solvers have used."""
 
     def keep(self, ast: Any) -> Any:
+        if not ast.value:
+            raise z3.Z3Exception("no such term")
         _inc_ref(self.ctx, ast)
         return ast
 
