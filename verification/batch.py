@@ -19,8 +19,8 @@ from typing import Any
 
 from verification.cache import Request
 from verification.outcome import Outcome, Report, Verdict
-from verification.properties import DEFAULT, known
-from verification.request import Contract, Limits
+from verification.properties import known
+from verification.request import Contract, Limits, asked_for
 from verification.worker import Answer, Guard, NoSandbox, Worker
 
 PROGRAMS = 500
@@ -206,11 +206,22 @@ def _row(data: object, number: int, limits: Limits, certify: bool) -> Row:
     if source is None:
         raise ValueError("no text under `code`")
     pre, post, allowed = _text(data, "pre") or None, _text(data, "post") or None, _texts(data, "allowed_exceptions")
-    contract = Contract(pre, post, allowed) if pre or post or allowed else None
-    properties = _texts(data, "properties") or ((*DEFAULT, "contract") if contract else DEFAULT)
+    reference, int_range = _text(data, "reference"), _range(data)
+    stated = pre or post or allowed or reference is not None or int_range is not None
+    contract = Contract(pre, post, allowed, reference, int_range) if stated else None
+    properties = _texts(data, "properties") or asked_for(contract)
     for slug in properties:
         known(slug)
     return Row(name, Request(source, _text(data, "entry"), properties, contract, limits, certify))
+
+
+def _range(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    value = data.get("int_range")
+    if value is None:
+        return None
+    if not isinstance(value, list) or [type(end) for end in value] != [int, int]:
+        raise ValueError("`int_range` is not a list of two whole numbers")
+    return value[0], value[1]
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:

@@ -62,7 +62,13 @@ class Request:
     def from_json(cls, data: Mapping[str, Any]) -> Request:
         contract = data["contract"]
         if contract is not None:
-            contract = Contract(contract["pre"], contract["post"], tuple(contract["allowed_exceptions"]))
+            contract = Contract(
+                contract["pre"],
+                contract["post"],
+                tuple(contract["allowed_exceptions"]),
+                contract["reference"],
+                contract["int_range"] and tuple(contract["int_range"]),
+            )
         return cls(
             data["source"],
             data["entry"],
@@ -143,7 +149,13 @@ class Question:
         found = shape(tree, [text for text in (contract.pre, contract.post) if text is not None])
         if found is None:
             return None
-        sides = [contract.pre is not None, contract.post is not None, contract.allowed_exceptions]
+        sides = [
+            contract.pre is not None,
+            contract.post is not None,
+            contract.allowed_exceptions,
+            contract.reference,
+            contract.int_range,
+        ]
         rest = {**self._rest, "contract": None if request.contract is None else sides}
         return _Shaped(_digest(["shape", found.text, found.numbers.get(name, name), rest]), found, name)
 

@@ -14,8 +14,8 @@ from verification.batch import BadRow, read_rows, verify_all, verify_rows
 from verification.cache import Request, default_folder
 from verification.outcome import Outcome, Report
 from verification.presentation import LANGUAGES, show
-from verification.properties import CATALOGUE, DEFAULT, known
-from verification.request import Contract, Limits
+from verification.properties import CATALOGUE, known
+from verification.request import Contract, Limits, asked_for
 from verification.sarif import to_sarif
 from verification.worker import NoSandbox
 
@@ -58,6 +58,10 @@ def _add_verify(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--pre", help="assumed of the arguments: a Python expression")
     parser.add_argument("--post", help="expected of the arguments and `result`: a Python expression")
     parser.add_argument("--allow", action="append", metavar="EXCEPTION", help="an exception that may escape")
+    parser.add_argument("--reference", type=Path, metavar="FILE.py", help="a program that does what is wanted")
+    parser.add_argument(
+        "--int-range", type=int, nargs=2, metavar=("LOW", "HIGH"), help="what integers in the result stay within"
+    )
     parser.add_argument("--unroll", type=int, default=Limits().unroll, help="iterations that depend on the input")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -125,9 +129,12 @@ def _told(report: Report, source: str, options: argparse.Namespace) -> str:
 def _request(source: str, options: argparse.Namespace, limits: Limits) -> Request:
     try:
         contract = None
-        if options.pre is not None or options.post is not None or options.allow:
-            contract = Contract(options.pre, options.post, tuple(options.allow or ()))
-        slugs = tuple(options.property or ((*DEFAULT, "contract") if contract else DEFAULT))
+        promised = options.pre is not None or options.post is not None or options.allow
+        reference = None if options.reference is None else _read(options.reference, limits)
+        int_range = None if options.int_range is None else (options.int_range[0], options.int_range[1])
+        if promised or reference is not None or int_range is not None:
+            contract = Contract(options.pre, options.post, tuple(options.allow or ()), reference, int_range)
+        slugs = tuple(options.property or asked_for(contract))
         for slug in slugs:
             known(slug)
     except ValueError as error:

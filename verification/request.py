@@ -6,6 +6,8 @@ import ast
 import builtins
 from dataclasses import dataclass
 
+from verification.properties import DEFAULT
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -20,6 +22,12 @@ class Contract:
     allowed_exceptions: tuple[str, ...] = ()
     """Builtin exceptions that may escape; they then break no property."""
 
+    reference: str | None = None
+    """For equivalence: the source of a program that defines a function of the entry's name."""
+
+    int_range: tuple[int, int] | None = None
+    """For int-bounds: what the integers of the result stay within, where those of the arguments do; both ends count."""
+
     def __post_init__(self) -> None:
         for side in (self.pre, self.post):
             if side is not None:
@@ -28,6 +36,22 @@ class Contract:
             kind = getattr(builtins, name, None)
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise ValueError(f"{name!r} is not a builtin exception: allow ValueError, KeyError and the like")
+        if self.reference is not None:
+            _check_program(self.reference)
+        if self.int_range is not None and self.int_range[0] > self.int_range[1]:
+            raise ValueError(f"the range {self.int_range[0]} to {self.int_range[1]} is empty: give the lower end first")
+
+
+def asked_for(contract: Contract | None) -> tuple[str, ...]:
+    """The properties to check where none are named: the default ones, and those that the contract speaks of."""
+    if contract is None:
+        return DEFAULT
+    stated = {
+        "contract": contract.pre or contract.post or contract.allowed_exceptions,
+        "equivalence": contract.reference is not None,
+        "int-bounds": contract.int_range is not None,
+    }
+    return (*DEFAULT, *(slug for slug, speaks in stated.items() if speaks))
 
 
 @dataclass(frozen=True)
@@ -69,3 +93,10 @@ def _check_expression(text: str) -> None:
         ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"{text!r} is not a Python expression ({error}): write pre and post as expressions") from None
+
+
+def _check_program(text: str) -> None:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"the reference is not a Python program ({error})") from None

@@ -14,6 +14,7 @@ from verification import certificates
 from verification.abstract.prove import MAX_PARAMETERS, Proof, prove
 from verification.annotations import strange_annotation
 from verification.boundary import calls_for
+from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
 from verification.minimise import minimise
 from verification.outcome import Counterexample, Outcome, Report, Verdict
 from verification.properties import DEFAULT, SECURITY, known
@@ -30,6 +31,9 @@ EXPLORED: tuple[str, ...] = (*EXPLORED_SLUGS, CONTRACT)
 
 PROVABLE: tuple[str, ...] = (*EXPLORED, "termination", "recursion", "float", "argument-mutation", "return-type")
 """The properties that a proof attempt decides, and running the program may refute."""
+
+HARNESSED = ("int-bounds", "equivalence")
+"""Those that are put as an assertion in a function around the entry."""
 
 BOUNDARY_CALLS = 24
 LONG_CALL = 48
@@ -103,7 +107,7 @@ class _Program:
 def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdict], float]:
     verdicts: dict[str, Verdict] = {}
     sandboxed = 0.0
-    behaviour = [slug for slug in properties if slug in PROVABLE]
+    behaviour = [slug for slug in properties if slug in PROVABLE or slug in HARNESSED]
     if behaviour:
         found, spent = _decided(program, behaviour)
         verdicts.update(found)
@@ -113,14 +117,8 @@ def _verdicts(program: _Program, properties: Sequence[str]) -> tuple[list[Verdic
             verdicts[slug], spent = check_security(program.source, program.tree, program.entry, slug, pool=program.pool)
             sandboxed += spent
         elif slug not in verdicts:
-            verdicts[slug] = _needs_more(slug)
+            verdicts[slug] = Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property")
     return [verdicts[slug] for slug in properties], sandboxed
-
-
-def _needs_more(slug: str) -> Verdict:
-    if slug == "int-bounds":
-        return Verdict(slug, Outcome.VACUOUS, "no range was stated")
-    return Verdict(slug, Outcome.UNSUPPORTED, "this version does not check the property")
 
 
 def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict], float]:
@@ -129,12 +127,16 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
     if len(program.parameters) <= MAX_PARAMETERS:
         runs.observe([program.call(row) for row in calls_for(program.parameters, BOUNDARY_CALLS)])
     verdicts = {slug: verdict for slug in slugs if (verdict := runs.refuted(slug)) is not None}
+    verdicts |= {slug: verdict for slug in slugs if (verdict := _unasked(program, slug)) is not None}
     left = [slug for slug in slugs if slug not in verdicts]
     strange = strange_annotation(program.tree)
     if strange is not None:
         what = f"the annotation {ast.unparse(strange)} is not modelled"
         verdicts |= {slug: Verdict(slug, Outcome.UNSUPPORTED, what, strange.lineno) for slug in left}
-    elif left:
+        return verdicts, runs.cpu_seconds
+    verdicts |= {slug: _harnessed(program, runs, slug) for slug in left if slug in HARNESSED}
+    left = [slug for slug in left if slug not in verdicts]
+    if left:
         proof = prove(program.tree, program.entry, contract=program.contract, limits=program.limits, slugs=left)
         verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
         left = [slug for slug in left if slug not in verdicts]
@@ -173,6 +175,8 @@ class _Runs:
             contract=program.contract,
             pool=program.pool,
             properties=self.slugs,
+            int_range=program.contract.int_range if program.contract else None,
+            reference=program.contract.reference if program.contract else None,
         )
         self.cpu_seconds += spent
         return seen
@@ -231,6 +235,62 @@ def _left_open(proof: Proof, slug: str) -> Verdict:
         return Verdict(slug, Outcome.UNKNOWN, f"the budget of {proof.exhausted} was used up")
     suspect = next(suspect for suspect in proof.suspects if suspect.property == slug)
     return Verdict(slug, Outcome.UNKNOWN, suspect.reason, suspect.line)
+
+
+# --- questions in a function around the entry
+
+_NOT_SHOWN = {
+    "int-bounds": "it was not shown that the result stays within the range",
+    "equivalence": "it was not shown that the reference does the same",
+}
+
+
+def _unasked(program: _Program, slug: str) -> Verdict | None:
+    contract = program.contract or Contract()
+    if slug == "int-bounds" and contract.int_range is None:
+        return Verdict(slug, Outcome.VACUOUS, "no range was stated")
+    if slug == "equivalence" and contract.reference is None:
+        return Verdict(slug, Outcome.VACUOUS, "no reference was given")
+    return None
+
+
+def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
+    """Lines are left out: they would be those of the function around the entry, or of the reference."""
+    try:
+        harness = _harness(program, slug)
+    except NoHarness as no:
+        return Verdict(slug, Outcome.UNSUPPORTED, f"{no} is not modelled")
+    contract = Contract(pre=harness.pre)
+    needed = ("assertion", "termination", "recursion") if slug == "equivalence" else ("assertion",)
+    proof = prove(harness.tree, HARNESS, contract=contract, limits=program.limits, slugs=needed)
+    if all(map(proof.holds, needed)):
+        return _shown(program, replace(proof, obligations=proof.obligations | {slug}), slug)
+    limits = _narrowed(program.limits, _OPEN if proof.complete else _UNREAD)
+    found = explore_within(harness.tree, HARNESS, contract=contract, limits=limits)
+    suspects = [violation for violation in found.violations if violation.property == "assertion"]
+    runs.observe([program.call(one.arguments) for one in suspects if one.arguments is not None])
+    refuted = runs.refuted(slug)
+    if refuted is not None:
+        return refuted
+    verdict = Verdict(slug, Outcome.UNKNOWN, _NOT_SHOWN[slug])
+    if not suspects:
+        verdict = _without_violation(replace(program, certify=False), found, _Evidence(found), "assertion")
+    if proof.complete and verdict.outcome is not Outcome.PROVED and verdict.outcome is not Outcome.BOUNDED:
+        verdict = Verdict(slug, Outcome.UNKNOWN, _NOT_SHOWN[slug])
+    return replace(verdict, property=slug, line=None)
+
+
+def _harness(program: _Program, slug: str) -> Harness:
+    contract = program.contract
+    assert contract is not None
+    if slug == "int-bounds":
+        assert contract.int_range is not None
+        return int_bounds(program.tree, program.entry, program.parameters, contract.int_range, contract.pre)
+    assert contract.reference is not None
+    reference = ast.parse(contract.reference)
+    if not any(isinstance(node, ast.FunctionDef) and node.name == program.entry for node in reference.body):
+        raise NoHarness(f"a reference without a function named {program.entry}")
+    return equivalence(program.tree, program.entry, program.parameters, reference, contract.pre)
 
 
 # --- single paths
