@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from verification import certificates
-from verification.abstract.prove import MAX_PARAMETERS, Proof, prove
+from verification.abstract.prove import MAX_PARAMETERS, Proof, prove, prove_finite
 from verification.annotations import strange_annotation
 from verification.boundary import calls_for
 from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
@@ -140,6 +140,11 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
         proof = prove(program.tree, program.entry, contract=program.contract, limits=program.limits, slugs=left)
         verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
         left = [slug for slug in left if slug not in verdicts]
+        if "float" in left and proof.complete:
+            finite = prove_finite(program.tree, program.entry, contract=program.contract, limits=program.limits)
+            if finite.holds("float"):
+                verdicts["float"] = _shown(program, finite, "float")
+                left.remove("float")
         explorable = [slug for slug in left if slug in EXPLORED]
         if explorable:
             verdicts |= _explored(program, proof, runs, explorable)

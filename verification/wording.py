@@ -344,6 +344,7 @@ _ASSUMPTIONS: Patterns = (
         "la memoria y la profundidad de recursión son suficientes; las cantidades y las posiciones quedan por debajo "
         "de {most}, los puntos de código por debajo de {last}",
     ),
+    (r"floats in the arguments are finite", "los números de coma flotante de los argumentos son finitos"),
     (r"text that is printed can be encoded", "el texto que se imprime se puede codificar"),
     (
         r"integers that are turned into floats stay below (?P<most>\S+) in magnitude",

@@ -113,6 +113,8 @@ class Machine:
     """Whether loops look for invariants beyond the shapes of their variables."""
 
     context: terms.Context = field(default_factory=terms.Context)
+    finite: bool = False
+    """Whether floats in the arguments are finite, as the property `float` takes them to be."""
 
     discharged: list[Discharged] = field(default_factory=list)
     suspects: dict[tuple[str, int | None], Suspect] = field(default_factory=dict)

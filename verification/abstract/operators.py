@@ -14,6 +14,7 @@ from verification.abstract import containers
 from verification.abstract.machine import INT_BITS, INTEGERS, TABLES, Machine
 from verification.abstract.state import State
 from verification.abstract.values import (
+    LARGEST_EXPONENT,
     NEVER,
     Bool,
     Builtin,
@@ -42,7 +43,6 @@ from verification.symbolic.values import Unsupported, raised
 
 Whole = Int | Bool
 
-LARGEST_EXPONENT = 1023
 MAX_POWER = 8
 MAX_BITS = 4_096
 
@@ -403,6 +403,49 @@ def result_float(
     return run.float_symbol(state, hint, exponent=exponent, least=least)
 
 
+def _most(value: Float, state: State, run: Machine) -> int | None:
+    """A power of two that its magnitude doesn't exceed; from what is known of it here where floats are finite."""
+    number = known(value)
+    if number is not None and number != 0 and math.isfinite(number):
+        mantissa, exponent = math.frexp(abs(number))
+        return exponent - 1 if mantissa == 0.5 else exponent
+    if not run.finite or run.lazy or value.exponent is None or value.exponent <= _SMALL_EXPONENT:
+        return value.exponent
+    real = run.lift_real(value.real)
+    for power in _MAGNITUDES:
+        bound = z3.Q(2**power, 1, run.context)
+        if run.entails(state, terms.And(real <= bound, real >= -bound)):
+            return power
+    return value.exponent
+
+
+def _least(value: Float, state: State, run: Machine) -> int | None:
+    """A power of two that the magnitude of a divisor reaches."""
+    if not run.finite or run.lazy or known(value) is not None or value.exponent is None:
+        return value.least
+    real = run.lift_real(value.real)
+    for power in _DIVISORS:
+        bound = z3.Q(1, 2**-power, run.context)
+        if run.entails(state, terms.Or(real >= bound, real <= -bound)):
+            return power if value.least is None else max(power, value.least)
+    return value.least
+
+
+_SMALL_EXPONENT = 64
+_MAGNITUDES = (0, 10, 40, 300, 500)
+_DIVISORS = (0, -10, -40, -300)
+
+
+def _below_product(a: Float, b: Float, state: State, run: Machine) -> int | None:
+    """A float below 2**m, times one of at most 2**n, is rounded to one below 2**(m+n)."""
+    if a.exponent is None or b.exponent is None:
+        return None
+    most_a, most_b = _most(a, state, run), _most(b, state, run)
+    assert most_a is not None
+    assert most_b is not None
+    return min(a.exponent + most_b, most_a + b.exponent)
+
+
 def _sum(a: Float, b: Float, state: State, run: Machine, line: int) -> Value:
     exponent = None if a.exponent is None or b.exponent is None else max(a.exponent, b.exponent) + 1
     result = result_float(state, run, line, "sum", exponent=exponent)
@@ -426,7 +469,7 @@ def _difference(a: Float, b: Float, state: State, run: Machine, line: int) -> Va
 
 
 def _product(a: Float, b: Float, state: State, run: Machine, line: int) -> Value:
-    exponent = None if a.exponent is None or b.exponent is None else a.exponent + b.exponent
+    exponent = _below_product(a, b, state, run)
     least = None if a.least is None or b.least is None else max(a.least + b.least, -1074)
     result = result_float(state, run, line, "product", exponent=exponent, least=least)
     x, y = run.lift_real(a.real), run.lift_real(b.real)
@@ -444,7 +487,9 @@ def _product(a: Float, b: Float, state: State, run: Machine, line: int) -> Value
 
 
 def _quotient(a: Float, b: Float, state: State, run: Machine, line: int) -> Float:
-    exponent = None if a.exponent is None or b.least is None else a.exponent - b.least + 1
+    divisor_least = _least(b, state, run)
+    # A float below 2**m is at most 2**m - 2**(m-53); so is the quotient by 2**n with m - n, which rounding keeps.
+    exponent = None if a.exponent is None or divisor_least is None else max(a.exponent - divisor_least, -1000)
     least = None if a.least is None or b.exponent is None else a.least - b.exponent - 1
     result = result_float(
         state, run, line, "quotient", exponent=exponent, least=least if least is None else max(least, -1074)
@@ -480,7 +525,8 @@ def _float_power(a: Float, b: Float, state: State, run: Machine, line: int) -> V
     exponent = known(b)
     x = run.lift_real(a.real)
     if exponent is not None and exponent.is_integer() and 0 <= exponent <= MAX_POWER:
-        bound = None if a.exponent is None else a.exponent * int(exponent) + 1
+        most = _most(a, state, run)
+        bound = None if most is None else most * int(exponent) + 1
         if bound is None or bound > LARGEST_EXPONENT:
             _may_overflow(state, run, line)
         result = result_float(state, run, line, "power", exponent=bound)

@@ -14,9 +14,11 @@ from verification.abstract.machine import Dead, Discharged, Machine, Suspect, se
 from verification.abstract.state import Frame, State
 from verification.abstract.statements import execute
 from verification.abstract.values import (
+    LARGEST_EXPONENT,
     NONE_SHAPE,
     ContainerShape,
     Func,
+    KindShape,
     Opaque,
     Ref,
     Scalar,
@@ -41,6 +43,8 @@ _BY_INVARIANTS = frozenset(
 """Properties that linear facts about numbers and lengths may decide."""
 
 MAX_PARAMETERS = 40
+
+FINITE = "floats in the arguments are finite"
 
 STEPS, QUERIES = 1_000, 80
 """Nodes that an attempt may execute, and questions that it may put to the solver: enough for nearly all proofs that
@@ -74,14 +78,27 @@ class Proof:
 
 def prove(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, slugs: Sequence[str]) -> Proof:
     """Try by shapes alone, and with linear invariants where that leaves one of the properties open."""
+    return _tried(tree, entry, contract, limits, slugs, finite=False)
+
+
+def prove_finite(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits) -> Proof:
+    """The same for the property `float`, which speaks of calls with finite floats only."""
+    found = _tried(tree, entry, contract, limits, ["float"], finite=True)
+    found.assumptions = (*found.assumptions, FINITE)
+    return found
+
+
+def _tried(
+    tree: ast.Module, entry: str, contract: Contract | None, limits: Limits, slugs: Sequence[str], *, finite: bool
+) -> Proof:
     context = terms.Context()
-    found = _attempt(tree, entry, contract, limits, context, invariants=False)
+    found = _attempt(tree, entry, contract, limits, context, finite=finite)
     if found.complete and all(found.holds(slug) for slug in slugs):
         return found
     has_loops = any(isinstance(node, ast.For | ast.While) for node in ast.walk(tree))
     if not has_loops or not found.complete or not any(found.promising(slug) for slug in slugs):
         return found
-    again = _attempt(tree, entry, contract, limits, context, invariants=True)
+    again = _attempt(tree, entry, contract, limits, context, invariants=True, finite=finite)
     if not again.complete:
         return found
     return again
@@ -94,10 +111,11 @@ def _attempt(
     limits: Limits,
     context: terms.Context,
     *,
-    invariants: bool,
+    finite: bool,
+    invariants: bool = False,
 ) -> Proof:
     limits = replace(limits, steps=min(limits.steps, STEPS), queries=min(limits.queries, QUERIES))
-    run = Machine(limits, contract, invariants, context)
+    run = Machine(limits, contract, invariants, context, finite)
     found = Proof(machine=run)
     try:
         _run(run, tree, entry, contract)
@@ -136,7 +154,8 @@ def _run(run: Machine, tree: ast.Module, entry: str, contract: Contract | None) 
         raise Unsupported(f"a function of more than {MAX_PARAMETERS} parameters", node.lineno)
     arguments: dict[str, Value] = {}
     for parameter in found:
-        arguments[parameter.name] = run.fresh(state, shape_of_kind(parameter), parameter.name)
+        wanted = shape_of_kind(parameter)
+        arguments[parameter.name] = run.fresh(state, finite(wanted) if run.finite else wanted, parameter.name)
     own = {option.address for value in arguments.values() for option in options_of(value) if isinstance(option, Ref)}
     state.shared -= own
     run.arguments = frozenset(own)
@@ -235,6 +254,21 @@ def shape_of_kind(parameter: Parameter) -> Shape:
     if found is None:
         raise Unsupported(f"parameter {parameter.name} of type {parameter.kind}", parameter.line)
     return found
+
+
+def finite(given: Shape) -> Shape:
+    """The shape with every float finite."""
+    return Shape(tuple(map(_finite_kind, given.kinds)))
+
+
+def _finite_kind(kind: KindShape) -> KindShape:
+    if isinstance(kind, Scalar) and kind.type == "float":
+        return replace(kind, exponent=LARGEST_EXPONENT)
+    if isinstance(kind, TupleShape):
+        return TupleShape(tuple(map(finite, kind.items)))
+    if isinstance(kind, ContainerShape):
+        return replace(kind, element=finite(kind.element), value=None if kind.value is None else finite(kind.value))
+    return kind
 
 
 def _shape(kind: Kind) -> Shape | None:

@@ -23,6 +23,9 @@ from verification.symbolic.values import (
     Term,
 )
 
+LARGEST_EXPONENT = 1024
+"""A float below 2 to its power in magnitude is any finite one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Float:
@@ -293,7 +296,9 @@ def _widen_kind(before: KindShape | None, after: KindShape) -> KindShape:
     if before is None or before == after:
         return after
     if isinstance(before, Scalar) and isinstance(after, Scalar):
-        exponent = after.exponent if after.exponent == before.exponent else None
+        exponent = after.exponent
+        if exponent is not None and exponent != before.exponent:  # finite is what a loop may keep, if no smaller bound
+            exponent = LARGEST_EXPONENT if before.exponent is not None and exponent <= LARGEST_EXPONENT else None
         return replace(after, exponent=exponent, least=after.least if after.least == before.least else None)
     if isinstance(before, TupleShape) and isinstance(after, TupleShape):
         return TupleShape(tuple(_widen(a, b) for a, b in zip(before.items, after.items, strict=True)))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from verification import Contract, Limits, Outcome, Report, Verdict, certificates, verify
-from verification.abstract.prove import prove
+from verification.abstract.prove import prove, prove_finite
 from verification.annotations import strange_annotation
 from verification.symbolic.explore import EXPLORED_SLUGS, explore_within
 from verification.verifier import PROVABLE
@@ -30,11 +29,15 @@ def prover(source: str, *, entry: str, properties: Sequence[str], contract: Cont
         return _report(entry, slugs, f"{proof.refusal.construct} is not modelled")
     if not proof.complete:
         return _report(entry, slugs, "the budget was used up")
-    shown = {
-        slug: Outcome.PROVED if slug in proof.obligations else Outcome.VACUOUS for slug in slugs if proof.holds(slug)
-    }
-    verdicts = [Verdict(slug, shown.get(slug, Outcome.UNKNOWN), "prover alone") for slug in slugs]
-    return Report(entry, tuple(replace(verdict, assumptions=proof.assumptions) for verdict in verdicts))
+    proofs = dict.fromkeys(slugs, proof)
+    if "float" in slugs and not proof.holds("float"):
+        proofs["float"] = prove_finite(tree, entry, contract=contract, limits=Limits())
+    verdicts = []
+    for slug, found in proofs.items():
+        shown = Outcome.PROVED if slug in found.obligations else Outcome.VACUOUS
+        outcome = shown if found.holds(slug) else Outcome.UNKNOWN
+        verdicts.append(Verdict(slug, outcome, "prover alone", assumptions=found.assumptions))
+    return Report(entry, tuple(verdicts))
 
 
 def paths(source: str, *, entry: str, properties: Sequence[str], contract: Contract | None = None) -> Report:

@@ -19,6 +19,7 @@ from verification.abstract.library.given import (
 from verification.abstract.machine import DIGITS, Machine, settled
 from verification.abstract.state import State
 from verification.abstract.values import (
+    LARGEST_EXPONENT,
     NONE,
     Bool,
     Float,
@@ -325,7 +326,7 @@ def _math_pow(call: Given, state: State, run: Machine) -> Value:
     base, exponent = (operators.as_float(value, state, run) for value in call.args)
     power = operators.known(exponent)
     bounded = power is not None and power.is_integer() and 0 <= power <= 8 and base.exponent is not None
-    bounded = bounded and (base.exponent or 0) * int(power or 0) + 1 <= operators.LARGEST_EXPONENT
+    bounded = bounded and (base.exponent or 0) * int(power or 0) + 1 <= LARGEST_EXPONENT
     if not bounded:
         run.may_raise(state, run.truth_symbol("defined"), "ValueError", call.line)
         run.may_raise(state, run.truth_symbol("fits"), "OverflowError", call.line)
