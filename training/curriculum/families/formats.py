@@ -327,6 +327,11 @@ ROMAN = Family(
             cwe=248,
         ),
         unguarded(
+            "key = {'I': 1, 'V': 5, 'X': 10, 'L': 50, 'C': 100, 'D': 500, 'M': 1000}\nout = right = 0\n"
+            "for ch in $s[::-1]:\n    out += -key[ch] if key[ch] < right else key[ch]\n    right = key[ch]\nreturn out",
+            cwe=248,
+        ),
+        unguarded(
             "key = dict(zip('IVXLCDM', (1, 5, 10, 50, 100, 500, 1000)))\n"
             "out = [key.get(ch, 0) for ch in $s.upper()]\n"
             "return sum(-left if left < right else left for left, right in zip(out, out[1:] + [0]))",

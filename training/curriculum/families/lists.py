@@ -345,6 +345,10 @@ DEDUP = Family(
         verbose("out = []\nfor item in $xs:\n    if item not in out:\n        out.append(item)\nreturn out"),
         unguarded("return sorted(set($xs))", cwe=682),
         unguarded("return sorted(dict.fromkeys($xs))", cwe=682),
+        unguarded("out = []\nfor item in sorted(set($xs)):\n    out.append(item)\nreturn out", cwe=682),
+        unguarded(
+            "out = []\nfor item in sorted($xs):\n    if item not in out:\n        out.append(item)\nreturn out", cwe=682
+        ),
     ),
     basic=_repeats,
     edges=_repeats_edges,

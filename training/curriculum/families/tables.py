@@ -106,6 +106,7 @@ INVERT = Family(
             "out = {}\nfor key in $d:\n    item = $d[key]\n    if item not in out:\n        out[item] = key\nreturn out"
         ),
         unguarded("return {item: key for key, item in $d.items()}", cwe=682),
+        unguarded("return dict(zip($d.values(), $d))", cwe=682),
         unguarded("out = {}\nfor key in $d:\n    out[$d[key]] = key\nreturn out", cwe=682),
     ),
     basic=_distinct_values,

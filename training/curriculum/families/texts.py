@@ -146,6 +146,7 @@ CAESAR = Family(
             "    elif 'A' <= ch <= 'Z':\n        ch = chr((ord(ch) - 65 + $k) % 26 + 65)\n    out += ch\nreturn out"
         ),
         unguarded("return ''.join(chr(ord(ch) + $k) if ch.isalpha() else ch for ch in $s)", cwe=682),
+        unguarded("return ''.join(chr((ord(ch) - 97 + $k) % 26 + 97) if ch.islower() else ch for ch in $s)", cwe=178),
         unguarded(
             "out = ''\nfor ch in $s:\n    if ch.isalpha():\n"
             "        ch = chr((ord(ch.lower()) - 97 + $k) % 26 + 97)\n    out += ch\nreturn out",

@@ -192,6 +192,13 @@ SQL_COUNT = Family(
             imports="import sqlite3",
         ),
         insecure(
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\n"
+            "db.executemany('INSERT INTO $t VALUES (?)', [(item,) for item in $xs])\n"
+            "return db.execute(\"SELECT COUNT(*) FROM $t WHERE k = '%s'\" % $s).fetchone()[0]",
+            cwe=89,
+            imports="import sqlite3",
+        ),
+        insecure(
             "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nfor item in $xs:\n"
             "    db.execute('INSERT INTO $t VALUES (?)', (item,))\n"
             'out = db.execute("SELECT k FROM $t WHERE k = \'" + $s + "\'")\nreturn len(out.fetchall())',
@@ -250,6 +257,13 @@ SQL_INSERT = Family(
         insecure(
             "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nfor item in $xs:\n"
             "    db.execute(f\"INSERT INTO $t VALUES ('{item}')\")\n"
+            "return [key for (key,) in db.execute('SELECT k FROM $t ORDER BY k')]",
+            cwe=89,
+            imports="import sqlite3",
+        ),
+        insecure(
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nfor item in $xs:\n"
+            "    db.executescript(f\"INSERT INTO $t VALUES ('{item}')\")\n"
             "return [key for (key,) in db.execute('SELECT k FROM $t ORDER BY k')]",
             cwe=89,
             imports="import sqlite3",
