@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from verification import VERIFIER_VERSION
+from verification.inference import guesses
 from verification.outcome import Counterexample, Report, Verdict
 from verification.properties import CATALOGUE, DEFAULT, Kind
 from verification.request import Contract, Limits
@@ -144,6 +145,8 @@ class Question:
         tree = read(request.source, request.limits)
         name = choose_entry(tree, request.entry) if isinstance(tree, ast.Module) else None
         if not isinstance(tree, ast.Module) or not isinstance(name, str):
+            return None
+        if guesses(tree, name):  # from what a shape leaves out, such as a docstring
             return None
         contract = request.contract or Contract()
         found = shape(tree, [text for text in (contract.pre, contract.post) if text is not None])

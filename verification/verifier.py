@@ -15,6 +15,7 @@ from verification.abstract.prove import MAX_PARAMETERS, Proof, prove, prove_fini
 from verification.annotations import strange_annotation
 from verification.boundary import calls_for
 from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
+from verification.inference import Guess, annotated, guesses
 from verification.minimise import minimise
 from verification.outcome import Counterexample, Outcome, Report, Verdict
 from verification.properties import DEFAULT, SECURITY, known
@@ -71,12 +72,26 @@ def verify(
         assert isinstance(trouble, Unreadable)
         verdicts = [Verdict(slug, Outcome.UNSUPPORTED, trouble.reason, trouble.line) for slug in properties]
         return Report(entry or "", tuple(verdicts), time.process_time() - started)
-    program = _Program(source, tree, name, contract, limits, certify, pool)
+    found = guesses(tree, name)
+    program = _Program(source, annotated(tree, name, found), name, contract, limits, certify, pool)
     with _deep_recursion():
         verdicts, sandboxed = _verdicts(program, properties)
+    if found:
+        verdicts = [_under(found, verdict) for verdict in verdicts]
     spent = time.process_time() - started + sandboxed
     share = spent / max(len(verdicts), 1)
     return Report(name, tuple(replace(verdict, cpu_seconds=share) for verdict in verdicts), spent)
+
+
+def _under(found: Sequence[Guess], verdict: Verdict) -> Verdict:
+    """The verdict where types of parameters were guessed: a call with the wrong type of argument refutes nothing."""
+    if verdict.property in SECURITY or verdict.outcome in (Outcome.UNSUPPORTED, Outcome.UNKNOWN):
+        return verdict
+    shown = verdict.counterexample
+    if shown is not None and shown.observed.startswith(("TypeError", "AttributeError")):
+        what = f"{shown.call} raises {shown.observed.partition(':')[0]}, which may be no call that is meant"
+        return replace(verdict, outcome=Outcome.UNKNOWN, reason=what, counterexample=None)
+    return replace(verdict, assumptions=(*verdict.assumptions, *map(str, found)))
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,10 @@ _REASONS: Patterns = (
     (r"no run breaks it", "ninguna ejecución la incumple"),
     (r"no range was stated", "no se indicó ningún rango"),
     (r"no reference was given", "no se dio ninguna referencia"),
+    (
+        r"(?P<call>.+) raises (?P<what>\w+), which may be no call that is meant",
+        "{call} lanza {what}, y puede que no sea una llamada prevista",
+    ),
     (r"it was not shown that the reference does the same", "no se demostró que la referencia haga lo mismo"),
     (
         r"it was not shown that the result stays within the range",
@@ -345,6 +349,13 @@ _ASSUMPTIONS: Patterns = (
         "de {most}, los puntos de código por debajo de {last}",
     ),
     (r"floats in the arguments are finite", "los números de coma flotante de los argumentos son finitos"),
+    *(
+        (
+            rf"parameter (?P<name>\w+), which has no annotation, takes (?P<type>.+), as its {english} shows?",
+            f"el parámetro {{name}}, que no tiene anotación, toma {{type}}, según {spanish}",
+        )
+        for english, spanish in (("examples", "sus ejemplos"), ("default", "su valor por defecto"), ("use", "su uso"))
+    ),
     (r"text that is printed can be encoded", "el texto que se imprime se puede codificar"),
     (
         r"integers that are turned into floats stay below (?P<most>\S+) in magnitude",

@@ -33,6 +33,7 @@ from typing import Any
 from tests.verification.programs import RUNTIME as TABLE
 from tests.verification.random_inputs import random_inputs
 from verification import Report, Verdict, verify
+from verification.inference import annotated, guesses
 from verification.outcome import WORST_FIRST, Outcome
 from verification.properties import RUNTIME
 from verification.replay import Call, replay
@@ -309,7 +310,7 @@ def _survival(functions: Sequence[Function], ours: Measured, count: int, seed: i
     statuses: Counter[str] = Counter()
     proved = [function for function in functions if ours.outcomes[function.id] is Outcome.PROVED]
     for function in proved:
-        node = _definition(function)
+        node = _definition(function)  # with the types that its verdict assumes
         try:
             rows = random_inputs(parameters(node), seed, count)
         except ValueError as error:
@@ -331,6 +332,7 @@ def _survival(functions: Sequence[Function], ours: Measured, count: int, seed: i
 
 def _definition(function: Function) -> ast.FunctionDef:
     tree = ast.parse(function.code)
+    tree = annotated(tree, function.entry, guesses(tree, function.entry))
     found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function.entry]
     return found[-1]
 

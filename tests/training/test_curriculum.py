@@ -9,6 +9,7 @@ import json
 import keyword
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,7 +30,7 @@ from training.curriculum import (
     write_jsonl,
 )
 from training.curriculum.build import _draw_slots, _new_task
-from training.curriculum.family import HELD_OUT_WORDINGS, fill
+from training.curriculum.family import HELD_OUT_WORDINGS, SQL_KEYWORDS, fill
 from training.curriculum.selfcheck import self_check
 from training.curriculum.slots import LISTS, invent, is_unseen, part_of
 from verification.properties import CATALOGUE
@@ -79,6 +80,15 @@ def test_the_self_check_finds_a_wrong_reference_and_a_harmless_unsafe_variant(sp
     assert len(found) == 2
     assert "is called safe and fails a hidden test" in found[0]
     assert "is called unsafe and passes all tests" in found[1]
+
+
+def test_no_table_is_called_what_sql_calls_something_else() -> None:
+    for keyword in SQL_KEYWORDS:
+        with pytest.raises(sqlite3.OperationalError):
+            sqlite3.connect(":memory:").execute(f"CREATE TABLE {keyword} (k)")
+    for slug in ("sql-count", "sql-insert", "sql-select"):
+        assert FAMILIES[slug].keywords == SQL_KEYWORDS
+    assert not FAMILIES["clamp"].keywords
 
 
 def test_splits_share_neither_a_task_nor_a_question(splits: dict[str, list[Task]]) -> None:

@@ -135,7 +135,7 @@ def _draw_slots(rng: Random, family: Family, split: str, settings: TaskSettings)
     names, constants = (0, 0) if unseen else (settings.names, settings.constants)
     invented = settings.invented
     slots = draw(rng, family.names, unseen=unseen, limit=names, taken=family.own_names, invented=invented)
-    taken = slots.values()
+    taken = {*slots.values(), *family.keywords}
     slots |= draw(rng, family.constants, unseen=unseen, limit=constants, taken=taken, invented=invented)
     slots["f"] = draw_entry(rng, unseen=unseen, limit=names, invented=invented)
     if family.held_out is None:

@@ -51,6 +51,45 @@ def insecure(body: str, *, cwe: int, imports: str = "") -> Variant:
     return Variant(body, "insecure", False, cwe, imports)
 
 
+# The keywords of SQLite that are not allowed as the name of a table.
+SQL_KEYWORDS = frozenset(
+    (
+        *("add", "all", "alter", "and", "as", "autoincrement", "between", "case", "check", "collate", "commit"),
+        *("constraint", "create", "default", "deferrable", "delete", "distinct", "drop", "else", "escape", "except"),
+        *("exists", "foreign", "from", "group", "having", "in", "index", "insert", "intersect", "into", "is", "isnull"),
+        *(
+            "join",
+            "limit",
+            "not",
+            "nothing",
+            "notnull",
+            "null",
+            "on",
+            "or",
+            "order",
+            "primary",
+            "references",
+            "returning",
+        ),
+        *(
+            "select",
+            "set",
+            "table",
+            "then",
+            "to",
+            "transaction",
+            "union",
+            "unique",
+            "update",
+            "using",
+            "values",
+            "when",
+        ),
+        *("where",),
+    )
+)
+
+
 @dataclass(frozen=True)
 class Family:
     """``$name`` in a template stands for a slot's value; ``$f`` is the function's name."""
@@ -92,6 +131,12 @@ class Family:
         """Names that its solutions use themselves; a slot that took one would change what they do."""
         texts = (f"{variant.imports}\n{variant.body}" for variant in self.variants)
         return frozenset(name for text in texts for name in _NAME.findall(text))
+
+    @cached_property
+    def keywords(self) -> frozenset[str]:
+        """Words that mean something else where its constants stand in the code."""
+        uses_sql = any("sqlite3" in variant.imports for variant in self.variants)
+        return SQL_KEYWORDS if uses_sql else frozenset()
 
     def wordings(self, language: str, *, held_out: bool) -> tuple[str, ...]:
         found = {"en": self.english, "es": self.spanish}[language]
