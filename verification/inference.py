@@ -11,7 +11,7 @@ import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_EXAMPLES = 40
 MOST_KINDS = 3
@@ -29,10 +29,14 @@ class Guess:
     shown_by: str
     """``examples``, ``default`` or ``use``."""
 
+    annotated: bool = False
+    """Whether it has an annotation, such as ``list``, that says nothing of what is inside."""
+
     def __str__(self) -> str:
         """As an assumption."""
         show = "show" if self.shown_by == "examples" else "shows"
-        return f"parameter {self.name}, which has no annotation, takes {self.annotation}, as its {self.shown_by} {show}"
+        lacks = "whose annotation tells no elements" if self.annotated else "which has no annotation"
+        return f"parameter {self.name}, {lacks}, takes {self.annotation}, as its {self.shown_by} {show}"
 
 
 def guesses(tree: ast.Module, entry: str) -> tuple[Guess, ...]:
@@ -40,12 +44,30 @@ def guesses(tree: ast.Module, entry: str) -> tuple[Guess, ...]:
     function = _function(tree, entry)
     if function is None:
         return ()
-    bare = [argument.arg for argument in _arguments(function) if argument.annotation is None]
+    bare = {argument.arg: _outer(argument) for argument in _arguments(function) if _outer(argument) is not None}
     if not bare:
         return ()
     examples = _examples(tree, function)
-    found = (_guess(name, function, examples) for name in bare)
-    return tuple(guess for guess in found if guess is not None)
+    found = []
+    for name, outer in bare.items():
+        guess = _guess(name, function, examples)
+        if guess is not None and not outer:
+            found.append(guess)
+        elif guess is not None and outer and guess.annotation.startswith(f"{outer}[") and "|" not in guess.annotation:
+            found.append(replace(guess, annotated=True))
+    return tuple(found)
+
+
+_CONTAINERS = ("list", "dict", "set", "tuple")
+
+
+def _outer(argument: ast.arg) -> str | None:
+    """The container that an annotation names without its elements, empty where there is none; None for any other."""
+    annotation = argument.annotation
+    if annotation is None:
+        return ""
+    name = annotation.id if isinstance(annotation, ast.Name) else getattr(annotation, "attr", "")
+    return name.lower() if name.lower() in _CONTAINERS else None
 
 
 def annotated(tree: ast.Module, entry: str, found: Sequence[Guess]) -> ast.Module:
@@ -57,9 +79,9 @@ def annotated(tree: ast.Module, entry: str, found: Sequence[Guess]) -> ast.Modul
     assert function is not None
     by_name = {guess.name: guess.annotation for guess in found}
     for argument in _arguments(function):
-        if argument.annotation is None and argument.arg in by_name:
+        if argument.arg in by_name:
             annotation = ast.parse(by_name[argument.arg], mode="eval").body
-            argument.annotation = ast.copy_location(annotation, argument)
+            argument.annotation = annotation
             for node in ast.walk(annotation):
                 ast.copy_location(node, argument)
     return made

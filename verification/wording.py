@@ -351,8 +351,12 @@ _ASSUMPTIONS: Patterns = (
     (r"floats in the arguments are finite", "los números de coma flotante de los argumentos son finitos"),
     *(
         (
-            rf"parameter (?P<name>\w+), which has no annotation, takes (?P<type>.+), as its {english} shows?",
-            f"el parámetro {{name}}, que no tiene anotación, toma {{type}}, según {spanish}",
+            rf"parameter (?P<name>\w+), {lacks}, takes (?P<type>.+), as its {english} shows?",
+            f"el parámetro {{name}}, {sin}, toma {{type}}, según {spanish}",
+        )
+        for lacks, sin in (
+            ("which has no annotation", "que no tiene anotación"),
+            ("whose annotation tells no elements", "cuya anotación no dice qué elementos tiene"),
         )
         for english, spanish in (("examples", "sus ejemplos"), ("default", "su valor por defecto"), ("use", "su uso"))
     ),

@@ -83,9 +83,9 @@ def test_the_self_check_finds_a_wrong_reference_and_a_harmless_unsafe_variant(sp
 
 
 def test_no_table_is_called_what_sql_calls_something_else() -> None:
-    for keyword in SQL_KEYWORDS:
+    for word in SQL_KEYWORDS:
         with pytest.raises(sqlite3.OperationalError):
-            sqlite3.connect(":memory:").execute(f"CREATE TABLE {keyword} (k)")
+            sqlite3.connect(":memory:").execute(f"CREATE TABLE {word} (k)")
     for slug in ("sql-count", "sql-insert", "sql-select"):
         assert FAMILIES[slug].keywords == SQL_KEYWORDS
     assert not FAMILIES["clamp"].keywords

@@ -82,6 +82,17 @@ def test_only_bare_parameters_are_annotated_and_lines_stay() -> None:
     assert [node.lineno for node in ast.walk(made) if isinstance(node, ast.stmt)] == [1, 2, 3]
 
 
+def test_an_annotation_that_tells_no_elements_is_completed_where_it_agrees() -> None:
+    assert guessed('def f(x: list):\n    """f([1])"""\n    return x\n') == {"x": "list[int]"}
+    assert guessed('from typing import List\n\ndef f(x: List):\n    """f(["a"])"""\n    return x\n') == {
+        "x": "list[str]"
+    }
+    assert guessed('def f(x: dict):\n    """f([1])"""\n    return x\n') == {}
+    assert guessed('def f(x: list):\n    """f([1]) or f(None)"""\n    return x\n') == {}
+    (guess,) = guesses(ast.parse("def f(x: list):\n    return sum(x)\n"), "f")
+    assert str(guess) == "parameter x, whose annotation tells no elements, takes list[int], as its use shows"
+
+
 MEAN = 'def f(xs):\n    """f([1, 2]) is 1.5"""\n    return sum(xs) / len(xs)\n'
 
 
