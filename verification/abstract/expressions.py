@@ -769,7 +769,10 @@ def _unwrap(node: ast.expr, state: State) -> tuple[str, list[ast.expr]]:
     shadowed = any(name in frame.variables or name in frame.locals for frame in state.frames)
     most = {"enumerate": 2, "zip": 8, "reversed": 1}[name]
     starred = any(isinstance(arg, ast.Starred) for arg in node.args)
-    if shadowed or node.keywords or starred or not 1 <= len(node.args) <= most:
+    named = {keyword.arg: keyword.value for keyword in node.keywords}
+    if name == "enumerate" and set(named) == {"start"} and len(node.args) == 1 and not (shadowed or starred):
+        return name, [*node.args, named["start"]]
+    if shadowed or named or starred or not 1 <= len(node.args) <= most:
         return "", [node]
     return name, node.args
 

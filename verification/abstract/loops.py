@@ -185,9 +185,28 @@ def run_while(
         found.backs, found.breaks = _body(node.body, inside, run, block, lambda: None)
         return found
 
+    def going_on(back: State) -> State | None:
+        """The end of an iteration after which there is another one."""
+        inside = back.copy()
+        run.lazy += 1
+        try:
+            with run.keeping_exits():
+                holds = settled(condition(node.test, inside, run))
+        except Dead:
+            return None
+        finally:
+            run.lazy -= 1
+        if holds is False:
+            return None
+        onward = back.copy()
+        onward.path = inside.path
+        onward.assume(holds)
+        return onward
+
     loop = Loop(node, _assigned((node.test, *node.body)), once)
     last, _ = _run(loop, state, run)
-    if not run.lazy and last.backs and not ends(node, last.head, last.backs, run):
+    onward = [] if run.lazy else [again for back in last.backs if (again := going_on(back)) is not None]
+    if onward and not ends(node, last.head, onward, run):
         run.suspect("termination", node.lineno, "no measure was found that every iteration makes smaller")
     _finish(loop, last, state, run, block)
 

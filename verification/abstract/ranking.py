@@ -1,6 +1,7 @@
 """Termination of `while`: a number that is at least 0 while the loop goes on, and that every iteration makes smaller.
 
-Where one number isn't enough, a pair is tried in lexicographic order: the first falls, or stays while the second falls.
+Where one number isn't enough, sums of two are tried, and pairs in lexicographic order: the first falls, or stays while
+the second falls.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, permutations
+from itertools import combinations, islice, permutations
 from typing import Any
 
 from verification.abstract.machine import Machine
@@ -18,6 +19,7 @@ from verification.symbolic import terms
 
 MAX_MEASURES = 24
 MAX_PAIRS = 40
+MAX_SUMS = 8
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ class _Measure:
     def of(self, state: State) -> Term | None:
         plus, minus = _part(self.plus, state), _part(self.minus, state)
         return None if plus is None or minus is None else plus - minus + self.offset
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """Of two measures, either of which an iteration may make smaller."""
+
+    first: _Measure
+    second: _Measure
+
+    def of(self, state: State) -> Term | None:
+        first, second = self.first.of(state), self.second.of(state)
+        return None if first is None or second is None else first + second
 
 
 def _part(part: str | int, state: State) -> Term | None:
@@ -66,12 +80,18 @@ def ends(node: ast.While, head: State, backs: list[State], run: Machine) -> bool
             return True
         if any(falls):
             falling.append((measure, falls))
+    for total in islice(_sums(node, head), MAX_SUMS):
+        at_head = total.of(head)
+        if at_head is None or isinstance(at_head, int):
+            continue
+        if all(_falls(total, at_head, back, run) for back in backs):
+            return True
     return any(
         _lexicographic(first, second, head, backs, run) for first, second in islice(permutations(falling, 2), MAX_PAIRS)
     )
 
 
-def _falls(measure: _Measure, at_head: Any, back: State, run: Machine) -> bool:
+def _falls(measure: _Measure | _Sum, at_head: Any, back: State, run: Machine) -> bool:
     after = measure.of(back)
     return after is not None and run.entails(back, terms.And(at_head >= 0, run.lift(after) < at_head))
 
@@ -93,8 +113,30 @@ def _lexicographic(
     return True
 
 
+def _sums(node: ast.While, head: State) -> Iterator[_Sum]:
+    """Of what the loop's own test compares, and of the numbers that its body sets."""
+    for first, second in combinations(_compared(node.test), 2):
+        yield _Sum(first, second)
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+    numbers = sorted(name for name in names if isinstance(head.variables.get(name), Int))
+    for one, other in combinations(numbers, 2):
+        yield _Sum(_Measure(one), _Measure(other))
+
+
 def _measures(node: ast.While, head: State) -> Iterator[_Measure]:
     """First what the condition compares, then every number and size in scope that the loop changes."""
+    yield from _compared(node)
+    numbers = [name for name, value in head.variables.items() if isinstance(value, Int)]
+    sizes = [f"len {name}" for name, value in head.variables.items() if _size(value, head) is not None]
+    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    parts_ = [part for part in [*numbers, *sizes] if part.removeprefix("len ") in used]
+    for part in parts_:
+        yield _Measure(part)
+    for one, other in permutations(parts_, 2):
+        yield _Measure(one, other)
+
+
+def _compared(node: ast.AST) -> Iterator[_Measure]:
     for compared in (inner for inner in ast.walk(node) if isinstance(inner, ast.Compare)):
         parts = [compared.left, *compared.comparators]
         for kind, left, right in zip(compared.ops, parts, parts[1:], strict=False):
@@ -105,14 +147,6 @@ def _measures(node: ast.While, head: State) -> Iterator[_Measure]:
                 yield _Measure(b, a)
             if isinstance(kind, ast.Gt | ast.GtE | ast.NotEq):
                 yield _Measure(a, b)
-    numbers = [name for name, value in head.variables.items() if isinstance(value, Int)]
-    sizes = [f"len {name}" for name, value in head.variables.items() if _size(value, head) is not None]
-    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    parts_ = [part for part in [*numbers, *sizes] if part.removeprefix("len ") in used]
-    for part in parts_:
-        yield _Measure(part)
-    for one, other in permutations(parts_, 2):
-        yield _Measure(one, other)
 
 
 def _name(node: ast.expr) -> str | int | None:
