@@ -16,6 +16,7 @@ from verification.abstract import containers, operators
 from verification.abstract.calls import call_value
 from verification.abstract.containers import Source
 from verification.abstract.machine import DIGITS, Dead, Machine, settled
+from verification.abstract.narrowing import narrow
 from verification.abstract.state import State
 from verification.abstract.targets import assign
 from verification.abstract.values import (
@@ -176,9 +177,14 @@ def _boolean(node: ast.BoolOp, state: State, run: Machine) -> Value:
         state,
         run,
         goes_on,
-        lambda inside: evaluate(rest, inside, run),
+        lambda inside: _narrowed(node.values[0], not stops_at, rest, inside, run),
         lambda inside: _decided(first, stops_at, inside, run, node.lineno),
     )
+
+
+def _narrowed(test: ast.expr, holds: bool, node: ast.expr, state: State, run: Machine) -> Value:
+    narrow(test, holds, state, run)
+    return evaluate(node, state, run)
 
 
 def _decided(value: Value, truth_: bool, state: State, run: Machine, line: int) -> Value:
@@ -270,8 +276,8 @@ def _conditional(node: ast.IfExp, state: State, run: Machine) -> Value:
         state,
         run,
         test,
-        lambda inside: evaluate(node.body, inside, run),
-        lambda inside: evaluate(node.orelse, inside, run),
+        lambda inside: _narrowed(node.test, True, node.body, inside, run),
+        lambda inside: _narrowed(node.test, False, node.orelse, inside, run),
     )
 
 
@@ -717,6 +723,7 @@ def bind(source: Source, generator: ast.comprehension, state: State, run: Machin
         if holds is False:
             raise Dead
         state.assume(holds)
+        narrow(test, True, state, run)
 
 
 WRAPPERS = ("enumerate", "zip", "reversed")

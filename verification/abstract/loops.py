@@ -18,6 +18,7 @@ import z3
 from verification.abstract import containers
 from verification.abstract.containers import Source
 from verification.abstract.machine import Dead, Machine, settled
+from verification.abstract.narrowing import narrow
 from verification.abstract.ranking import ends
 from verification.abstract.state import State
 from verification.abstract.targets import assign
@@ -178,10 +179,12 @@ def run_while(
         if holds is not True:
             leaving = inside.copy()
             leaving.assume(terms.Not(run.lift(holds)))
+            narrow(node.test, False, leaving, run)
             found.after.append(leaving)
         if holds is False:
             return found
         inside.assume(holds)
+        narrow(node.test, True, inside, run)
         found.backs, found.breaks = _body(node.body, inside, run, block, lambda: None)
         return found
 

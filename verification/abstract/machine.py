@@ -749,7 +749,7 @@ class Machine:
             return act(state, tuple(given))
         choice = given[at]
         assert isinstance(choice, Choice)
-        self._cover(state, choice)
+        self.cover(state, choice)
         branches: list[tuple[Any, State, Value]] = []
         for number, option in choice.options:
             condition = choice.tag == number
@@ -766,7 +766,7 @@ class Machine:
         state.become(merged)
         return value
 
-    def _cover(self, state: State, choice: Choice) -> None:
+    def cover(self, state: State, choice: Choice) -> None:
         """Evidence that a choice has no other kinds than those that are looked at."""
         if self.lazy:
             return

@@ -38,7 +38,10 @@ from verification.symbolic.solver import BudgetExhausted
 from verification.symbolic.values import Raised, Unsupported
 
 _BY_INVARIANTS = frozenset(
-    {"zero-division", "index-error", "key-error", "value-error", "assertion", "contract", "termination"}
+    {
+        *("zero-division", "index-error", "key-error", "value-error", "assertion", "contract", "termination"),
+        "other-exception",
+    }
 )
 """Properties that linear facts about numbers and lengths may decide."""
 

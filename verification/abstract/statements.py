@@ -26,6 +26,7 @@ from verification.abstract.loops import run_for, run_while
 from verification.abstract.machine import Dead, Machine, settled
 from verification.abstract.matching import run_match
 from verification.abstract.modules import MODULES
+from verification.abstract.narrowing import narrow
 from verification.abstract.state import State
 from verification.abstract.targets import assign, bind, store_item
 from verification.abstract.values import (
@@ -128,14 +129,15 @@ def _table_in_place(kind: type[ast.operator], mine: Ref, other: Value, state: St
 def _if(node: ast.If, state: State, run: Machine) -> None:
     test = condition(node.test, state, run)
 
-    def way(body: Sequence[ast.stmt]) -> Callable[[State], Value]:
+    def way(body: Sequence[ast.stmt], holds: bool) -> Callable[[State], Value]:
         def act(inside: State) -> Value:
+            narrow(node.test, holds, inside, run)
             execute_block(body, inside, run)
             return NONE
 
         return act
 
-    branch(state, run, test, way(node.body), way(node.orelse))
+    branch(state, run, test, way(node.body, True), way(node.orelse, False))
 
 
 def _return(node: ast.Return, state: State, run: Machine) -> None:
@@ -176,6 +178,7 @@ def _assert(node: ast.Assert, state: State, run: Machine) -> None:
         except Dead:
             pass
     run.may_raise(state, holds, "AssertionError", node.lineno)
+    narrow(node.test, True, state, run)
 
 
 # --- try
