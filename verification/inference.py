@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 MOST_EXAMPLES = 40
+MOST_MENTIONS = 200
+"""Of the function's name in its docstring, whether they are calls or not."""
+
 MOST_KINDS = 3
 """A parameter of more kinds than these is left without a guess."""
 
@@ -134,7 +137,7 @@ def _examples(tree: ast.Module, function: ast.FunctionDef) -> list[dict[str, obj
 
 def _told_calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
     text = ast.get_docstring(function) or ""
-    for match in re.finditer(rf"\b{re.escape(function.name)}\s*\(", text):
+    for match in itertools.islice(re.finditer(rf"\b{re.escape(function.name)}\s*\(", text), MOST_MENTIONS):
         closing = _closing(text, match.end() - 1)
         if closing is None:
             continue

@@ -75,6 +75,7 @@ HOSTILE: dict[str, str] = {
     "a chain of 45,000 comparisons": function("return a" + " < a" * 24_000),
     "a literal of 4,301 digits": function("return a + " + "1" * 4_301),
     "a literal of 90,000 hexadecimal digits": function("return a + 0x" + "f" * 90_000),
+    "a docstring of 40,000 openings": 'def f(a):\n    """' + "f(" * 40_000 + '"""\n    return a\n',
     "a null byte": function("return a\0"),
     "mixed tabs": "def f(a: int) -> int:\n\treturn 1\n        return 2\n",
     "a lone surrogate": function("return len('\ud800')"),
