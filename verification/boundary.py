@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
 from typing import Any, TypeVar
 
 from verification.replay import literal
@@ -33,6 +34,9 @@ DEEP = 2_500
 
 LARGE = 20_000
 """As large as math.factorial and the like, which no count of lines ends, may get without a long wait."""
+
+MODEST = 100
+"""Numbers and sizes of further calls, which are many."""
 
 LONG = 1_100
 """A length beyond Python's recursion limit."""
@@ -126,10 +130,37 @@ def calls_for(parameters: Sequence[Parameter], most: int) -> list[Row]:
     return [] if len(kinds) < len(parameters) else list(_rows_for(kinds, most))
 
 
+def further_calls_for(parameters: Sequence[Parameter], done: int, most: int) -> list[Row]:
+    """So many more rows than the first `done`: what is left of the telling ones, then some drawn at random, always the
+    same ones."""
+    kinds = tuple(_builtin(parameter.kind) for parameter in parameters if parameter.kind is not None)
+    if not kinds or len(kinds) < len(parameters):
+        return []
+    first = set(map(literal, _rows_for(kinds, done)))
+    return [row for row in _rows_for(kinds, done + most, drawn=True) if literal(row) not in first][:most]
+
+
 @functools.lru_cache(maxsize=256)
-def _rows_for(kinds: tuple[Kind, ...], most: int) -> tuple[Row, ...]:
+def _rows_for(kinds: tuple[Kind, ...], most: int, *, drawn: bool = False) -> tuple[Row, ...]:
     columns = [column(kind) for kind in kinds]
-    return tuple(itertools.islice(_distinct(_rows(kinds, columns)), most)) if all(columns) else ()
+    if not all(columns):
+        return ()
+    rows = _distinct(_rows(kinds, columns))
+    if not drawn:
+        return tuple(itertools.islice(rows, most))
+    further = itertools.chain(_rows(kinds, columns), itertools.islice(_drawn(kinds), 4 * most))
+    return tuple(itertools.islice(_distinct(row for row in further if all(map(_is_modest, row))), most))
+
+
+def _is_modest(value: object) -> bool:
+    """Whether it is small enough that hardly a function takes long over it."""
+    if isinstance(value, int):
+        return abs(value) <= MODEST
+    if isinstance(value, dict):
+        return all(map(_is_modest, (*value.keys(), *value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return len(value) <= MODEST and all(map(_is_modest, value))
+    return not isinstance(value, str) or len(value) <= MODEST
 
 
 def column(kind: Kind) -> Column:
@@ -249,6 +280,47 @@ def _pairs(first: Kind, second: Kind, value: object) -> Iterator[tuple[object, o
         if second.name in _ABSENT:
             yield value, _ABSENT[second.name]
         yield value, members[-1]
+
+
+# --- rows at random
+
+
+def _drawn(kinds: Sequence[Kind]) -> Iterator[Row]:
+    chance = Random("further calls")  # noqa: S311 - always the same ones
+    while True:
+        yield tuple(_draw(kind, chance) for kind in kinds)
+
+
+def _draw(kind: Kind, chance: Random) -> object:
+    """A value of a kind that has a column, small and often plain."""
+    if kind.name == "|":
+        return _draw(chance.choice(kind.arguments), chance)
+    make = _DRAWS.get(kind.name)
+    if make is None or chance.random() < 0.25:
+        return chance.choice(column(kind))
+    return make(kind, chance)
+
+
+def _many(kind: Kind, chance: Random) -> list[object]:
+    return [_draw(kind, chance) for _ in range(chance.randint(0, 6))]
+
+
+def _draw_dict(kind: Kind, chance: Random) -> dict[object, object]:
+    keys, values = kind.arguments
+    return {key: _draw(values, chance) for key in _hashable(_many(keys, chance))}
+
+
+_DRAWS: dict[str, Callable[[Kind, Random], object]] = {
+    "int": lambda _, chance: chance.randint(-12, 12) if chance.random() < 0.8 else chance.randint(-MODEST, MODEST),
+    "float": lambda _, chance: round(chance.uniform(-10, 10), chance.randint(0, 3)),
+    "str": lambda _, chance: "".join(chance.choices("aabcxyzABZ0123459 .,:-_@()é", k=chance.randint(0, 8))),
+    "list": lambda kind, chance: _many(kind.arguments[0], chance),
+    "tuple...": lambda kind, chance: tuple(_many(kind.arguments[0], chance)),
+    "tuple": lambda kind, chance: tuple(_draw(inner, chance) for inner in kind.arguments),
+    "set": lambda kind, chance: set(_hashable(_many(kind.arguments[0], chance))),
+    "frozenset": lambda kind, chance: frozenset(_hashable(_many(kind.arguments[0], chance))),
+    "dict": _draw_dict,
+}
 
 
 # --- columns of containers, from the kinds and the columns of what they hold

@@ -13,7 +13,7 @@ from functools import cached_property
 from verification import certificates
 from verification.abstract.prove import MAX_PARAMETERS, Proof, prove, prove_finite
 from verification.annotations import strange_annotation
-from verification.boundary import calls_for
+from verification.boundary import calls_for, further_calls_for
 from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
 from verification.inference import Guess, annotated, guesses
 from verification.minimise import minimise
@@ -37,6 +37,8 @@ HARNESSED = ("int-bounds", "equivalence")
 """Those that are put as an assertion in a function around the entry."""
 
 BOUNDARY_CALLS = 24
+FURTHER_CALLS = 48
+"""Where those refute nothing, and no proof shows all of it."""
 LONG_CALL = 48
 """A failing call longer than this is made smaller before it is shown."""
 
@@ -160,6 +162,12 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
             if finite.holds("float"):
                 verdicts["float"] = _shown(program, finite, "float")
                 left.remove("float")
+        refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
+        if left and runs.calls and not refuted:
+            further = further_calls_for(program.parameters, BOUNDARY_CALLS, FURTHER_CALLS)
+            runs.observe([program.call(row) for row in further])
+            verdicts |= {slug: verdict for slug in left if (verdict := runs.refuted(slug)) is not None}
+            left = [slug for slug in left if slug not in verdicts]
         explorable = [slug for slug in left if slug in EXPLORED]
         if explorable:
             verdicts |= _explored(program, proof, runs, explorable)

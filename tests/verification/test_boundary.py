@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from verification.boundary import LONG, calls_for, column
+from verification.boundary import LONG, calls_for, column, further_calls_for
 from verification.driver.annotations import matches
 from verification.replay import Call, literal, replay
 from verification.symbolic.inputs import Parameter, parameters, parse
@@ -83,6 +83,19 @@ def test_nothing_is_guessed_where_the_annotation_does_not_tell(text: str) -> Non
     assert rows(text) == []
 
 
+@pytest.mark.parametrize("text", SIGNATURES)
+def test_further_rows_are_others_of_the_annotated_types_and_small(text: str) -> None:
+    given = signature(text)
+    further = further_calls_for(given, MOST, 40)
+    assert not set(map(literal, further)) & set(map(literal, rows(text)))
+    assert len(set(map(literal, further))) == len(further)
+    if "bool" not in text and "bytes" not in text and "object" not in text:  # of which there are few
+        assert 20 <= len(further) <= 40
+    for row in further:
+        assert len(literal(row)) < 20_000
+        assert all(matches(value, eval(one.annotation)) for value, one in zip(row, given, strict=True)), row
+
+
 def test_a_function_without_parameters_is_called_once() -> None:
     assert rows("") == [()]
 
@@ -124,9 +137,11 @@ def test_everything_is_empty_in_the_first_row() -> None:
 
 def test_the_rows_do_not_depend_on_the_order_of_hashes() -> None:
     script = (
-        "from tests.verification.test_boundary import SIGNATURES, rows\n"
+        "from tests.verification.test_boundary import SIGNATURES, rows, signature\n"
+        "from verification.boundary import further_calls_for\n"
         "from verification.replay import literal\n"
-        "print([literal(row) for text in SIGNATURES for row in rows(text)])"
+        "print([literal(row) for text in SIGNATURES for row in rows(text)])\n"
+        "print([literal(row) for text in SIGNATURES for row in further_calls_for(signature(text), 24, 40)])"
     )
     told = {
         subprocess.run(
