@@ -32,9 +32,21 @@ HOLDS: list[tuple[str, str]] = [
     ("def f(rows: list[list[int]]) -> int:\n    t = 0\n    for row in rows:\n        for x in row:\n            t += x\n    return t\n", "type-error"),
     ("def f(x: float) -> float:\n    return 1.0 / x if x != 0 else 0.0\n", "zero-division"),
     ("def f(d: dict[str, int]) -> int:\n    t = 0\n    for k in d:\n        t += d[k]\n    return t\n", "key-error"),
+    ("def f(n: int) -> int:\n    if n < 0:\n        return 0\n    t = 0\n    for i in range(1, n + 1):\n        t += i\n    assert 2 * t == n * (n + 1)\n    return t\n", "assertion"),
+    ("def f(n: int) -> int:\n    t = 0\n    for i in range(max(n, 0)):\n        t += 2 * i + 1\n    assert t == max(n, 0) * max(n, 0)\n    return t\n", "assertion"),
+    ("def f(a: int, b: int) -> int:\n    if a < 0 or b <= 0:\n        return 0\n    q, r = 0, a\n    while r >= b:\n        r -= b\n        q += 1\n    assert 0 <= r < b and q * b + r == a\n    return q\n", "assertion"),
+    ("def f(a: int, b: int) -> int:\n    assert (a + b) * (a - b) == a * a - b * b\n    return 0\n", "assertion"),
+    ("def f(a: int, b: int) -> int:\n    if a < 1 or b < 1:\n        return 0\n    while a != b:\n        if a > b:\n            a -= b\n        else:\n            b -= a\n    return a\n", "termination"),
+    ("def f(xs: list[int], ys: list[int]) -> int:\n    i = j = 0\n    while i < len(xs) and j < len(ys):\n        if xs[i] <= ys[j]:\n            i += 1\n        else:\n            j += 1\n    return i\n", "termination"),
+    ("def f(text: str, part: str) -> int:\n    n, at = 0, text.find(part)\n    while at >= 0:\n        n += 1\n        at = text.find(part, at + 1)\n    return n\n", "termination"),
+    ("def f(xs: list[int | None]) -> int:\n    return sum([x for x in xs if x is not None])\n", "type-error"),
 ]  # fmt: skip
 
 OPEN: list[tuple[str, str]] = [
+    ("def f(n: int) -> int:\n    if n < 0:\n        return 0\n    t = 0\n    for i in range(n):\n        t += i\n    assert 2 * t == n * (n + 1)\n    return t\n", "assertion"),
+    ("def f(n: int) -> int:\n    t = 0\n    for i in range(max(n, 0)):\n        t += 2 * i if i != 5 else 0\n    assert t == max(n, 0) * (max(n, 0) - 1)\n    return t\n", "assertion"),
+    ("def f(a: int, b: int) -> int:\n    assert a * b == a + b\n    return 0\n", "assertion"),
+    ("def f(n: int) -> int:\n    t = s = 0\n    for i in range(n):\n        s += 1\n        t += s\n    assert 2 * t == s * s\n    return t\n", "assertion"),
     ("def f(xs: list[int]) -> int:\n    n = 0\n    for x in xs:\n        n += 1\n    return 1 // n\n", "zero-division"),
     ("def f(xs: list[int]) -> int:\n    i = 0\n    while i <= len(xs):\n        xs[i]\n        i += 1\n    return i\n", "index-error"),
     ("def f(n: int) -> int:\n    while n != 0:\n        n -= 1\n    return n\n", "termination"),
@@ -185,6 +197,7 @@ MUTANTS: dict[str, tuple[Any, Any, Callable[..., Any]]] = {
         "_FLOATS",
         {**operators._FLOATS, ast.Mult: (operators._FLOATS[ast.Mult][0], _exact_product)},
     ),  # type: ignore[dict-item]
+    "a product is a sum": (operators, "product", lambda a, b, state, run: a + b),
     "an index is always within": (encoding, "within", lambda offset, length: True),
 }
 

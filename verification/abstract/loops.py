@@ -21,6 +21,7 @@ from verification.abstract.machine import Dead, Machine, settled
 from verification.abstract.narrowing import narrow
 from verification.abstract.ranking import ends
 from verification.abstract.state import State
+from verification.abstract.sums import ClosedForm, Rehearsal, closed_forms
 from verification.abstract.targets import assign
 from verification.abstract.values import (
     NONE,
@@ -280,6 +281,8 @@ class Changes:
     variables: dict[str, Shape]
     contents: dict[int, ContainerShape]
     shared: frozenset[int]
+    rehearsed: Rehearsal | None = None
+    """The iteration that left all of them as they were."""
 
     def same(self, other: Changes) -> bool:
         return (self.variables, self.contents, self.shared) == (other.variables, other.contents, other.shared)
@@ -288,7 +291,7 @@ class Changes:
 def _run(loop: Loop, state: State, run: Machine) -> tuple[Iteration, set[int]]:
     """The last iteration, from a head that stands for all of them; and the objects whose size may change."""
     changes = _settle(loop, state, run)
-    facts: list[_Fact] = []
+    facts: list[_Fact | ClosedForm] = []
     if run.invariants and run.depth < 2 and not run.shaping:
         facts = _invariant(loop, state, changes, run)
     head, number = _head(loop, state, changes, run)
@@ -314,11 +317,13 @@ def _settle(loop: Loop, state: State, run: Machine) -> Changes:
     before.shared = state.shared
     with run.rehearsal(shaping=True):
         for _ in range(MAX_ROUNDS):
+            mark = run.number()
             head, number = _head(loop, state, before, run)
             with run.watching() as written:
                 found = loop.once(head, number)
             after = _grown(before, found.backs, written, state, run)
             if after.same(before):
+                before.rehearsed = Rehearsal(head, number, found.backs, mark)
                 return before
             before = after
     raise Unsupported("a loop whose types never settle", loop.node.lineno)
@@ -440,7 +445,7 @@ class _Quantity:
         return None
 
 
-def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list[_Fact]:
+def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list[_Fact | ClosedForm]:
     """The candidates that hold at first and that no iteration breaks.
 
     The iteration is executed once, under candidates that can be switched off one by one: dropping some then takes the
@@ -497,7 +502,9 @@ def _holds(back: State, switches: list[Any], term: Any, chosen: list[int], run: 
     return run.solver.check(back.path, (*(switches[at] for at in chosen), terms.Not(term)), model=False)[0] == "unsat"
 
 
-def _confirm(loop: Loop, last: Iteration, facts: list[_Fact], number: Any, state: State, run: Machine) -> None:
+def _confirm(
+    loop: Loop, last: Iteration, facts: list[_Fact | ClosedForm], number: Any, state: State, run: Machine
+) -> None:
     """Keep the evidence that the facts are an invariant: they hold at first, and an iteration keeps them."""
     if run.lazy or not facts:
         return
@@ -509,7 +516,7 @@ def _confirm(loop: Loop, last: Iteration, facts: list[_Fact], number: Any, state
         raise Unsupported("an invariant that the solver found and then lost", loop.node.lineno)
 
 
-def _implied(state: State, facts: list[tuple[_Fact, Any]], run: Machine) -> list[_Fact]:
+def _implied(state: State, facts: list[tuple[_Fact | ClosedForm, Any]], run: Machine) -> list[_Fact | ClosedForm]:
     """Those that hold on every run here: a model that breaks some drops them all at once."""
     shown = [z3.is_true(z3.simplify(term)) for _, term in facts]
     certain = [fact for (fact, _), one in zip(facts, shown, strict=True) if one]
@@ -529,7 +536,9 @@ def _implied(state: State, facts: list[tuple[_Fact, Any]], run: Machine) -> list
     return certain + [fact for fact, _ in left]
 
 
-def _candidates(loop: Loop, state: State, changes: Changes, run: Machine) -> Iterator[_Fact]:
+def _candidates(loop: Loop, state: State, changes: Changes, run: Machine) -> Iterator[_Fact | ClosedForm]:
+    if changes.rehearsed is not None:
+        yield from closed_forms(changes.rehearsed, state, run)
     quantities = _quantities(loop, state, changes)
     anchors = _anchors(loop, state, changes, run)
     for quantity in quantities:

@@ -116,6 +116,9 @@ class Machine:
     finite: bool = False
     """Whether floats in the arguments are finite, as the property `float` takes them to be."""
 
+    exact: bool = False
+    """Whether products of symbols, and sums in closed form, are put to the solver as they are."""
+
     discharged: list[Discharged] = field(default_factory=list)
     suspects: dict[tuple[str, int | None], Suspect] = field(default_factory=dict)
     obligations: set[str] = field(default_factory=set)

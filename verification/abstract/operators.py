@@ -113,8 +113,8 @@ def _times(left: Whole, right: Whole, state: State, run: Machine, line: int) -> 
 
 
 def product(a: Term, b: Term, state: State, run: Machine) -> Term:
-    """Of two symbols: any number with the right sign; exact products make the solver give up."""
-    result = run.symbol("product")
+    """Of two symbols: any number with the right sign, as exact products make the solver give up; or the exact one."""
+    result = run.lift(a * b) if run.exact else run.symbol("product")
     if a.eq(b):
         state.assume(terms.And(result >= 0, result >= a, result >= -a, terms.Implies(a != 0, result > 0)))
         return result

@@ -45,6 +45,9 @@ _BY_INVARIANTS = frozenset(
 )
 """Properties that linear facts about numbers and lengths may decide."""
 
+_OF_VALUES = ("assertion", CONTRACT)
+"""Those for which exact products and sums may be what is missing."""
+
 MAX_PARAMETERS = 40
 
 FINITE = "floats in the arguments are finite"
@@ -80,7 +83,7 @@ class Proof:
 
 
 def prove(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, slugs: Sequence[str]) -> Proof:
-    """Try by shapes alone, and with linear invariants where that leaves one of the properties open."""
+    """Try by shapes alone; where that leaves a property open, with linear invariants, then with exact products."""
     return _tried(tree, entry, contract, limits, slugs, finite=False)
 
 
@@ -98,13 +101,18 @@ def _tried(
     found = _attempt(tree, entry, contract, limits, context, finite=finite)
     if found.complete and all(found.holds(slug) for slug in slugs):
         return found
-    has_loops = any(isinstance(node, ast.For | ast.While) for node in ast.walk(tree))
-    if not has_loops or not found.complete or not any(found.promising(slug) for slug in slugs):
+    if not found.complete or not any(found.promising(slug) for slug in slugs):
         return found
-    again = _attempt(tree, entry, contract, limits, context, invariants=True, finite=finite)
-    if not again.complete:
-        return found
-    return again
+    if any(isinstance(node, ast.For | ast.While) for node in ast.walk(tree)):
+        again = _attempt(tree, entry, contract, limits, context, invariants=True, finite=finite)
+        found = again if again.complete else found
+    wanted = [slug for slug in _OF_VALUES if slug in slugs and found.promising(slug)]
+    if wanted:
+        exact = _attempt(tree, entry, contract, limits, context, invariants=True, exact=True, finite=finite)
+        kept = all(exact.holds(slug) for slug in slugs if found.holds(slug))
+        if exact.complete and kept and any(map(exact.holds, wanted)):
+            return exact
+    return found
 
 
 def _attempt(
@@ -116,9 +124,10 @@ def _attempt(
     *,
     finite: bool,
     invariants: bool = False,
+    exact: bool = False,
 ) -> Proof:
     limits = replace(limits, steps=min(limits.steps, STEPS), queries=min(limits.queries, QUERIES))
-    run = Machine(limits, contract, invariants, context, finite)
+    run = Machine(limits, contract, invariants, context, finite, exact)
     found = Proof(machine=run)
     try:
         _run(run, tree, entry, contract)
