@@ -163,6 +163,7 @@ def _is_modest(value: object) -> bool:
     return not isinstance(value, str) or len(value) <= MODEST
 
 
+@functools.lru_cache(maxsize=1024)
 def column(kind: Kind) -> Column:
     """Values of a kind; none where there is no obvious one."""
     kind = _builtin(kind)

@@ -115,6 +115,9 @@ class Call:
 
 def literal(value: object) -> str:
     """The value as an expression that makes it, whatever the order in which this process holds its sets."""
+    text = repr(value)
+    if len(text) < LONG and not any(part in text for part in ("{", "inf", "nan")):
+        return text  # without sets, whose order is this process's, and what repr writes as a name that nothing has
     kind = type(value)
     if isinstance(value, float) and value - value != 0:
         return f"float({str(value)!r})"
