@@ -164,8 +164,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
                 left.remove("float")
         refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
         if left and runs.calls and not refuted:
-            further = further_calls_for(program.parameters, BOUNDARY_CALLS, FURTHER_CALLS)
-            runs.observe([program.call(row) for row in further])
+            runs.go_further()
             verdicts |= {slug: verdict for slug in left if (verdict := runs.refuted(slug)) is not None}
             left = [slug for slug in left if slug not in verdicts]
         explorable = [slug for slug in left if slug in EXPLORED]
@@ -192,6 +191,10 @@ class _Runs:
             return
         self.seen += self._run(new)
         self.calls += new
+
+    def go_further(self) -> None:
+        further = further_calls_for(self.program.parameters, BOUNDARY_CALLS, FURTHER_CALLS)
+        self.observe([self.program.call(row) for row in further])
 
     def _run(self, calls: Sequence[Call]) -> list[Observation]:
         program = self.program
@@ -297,6 +300,8 @@ def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
     found = explore_within(harness.tree, HARNESS, contract=contract, limits=limits)
     suspects = [violation for violation in found.violations if violation.property == "assertion"]
     runs.observe([program.call(one.arguments) for one in suspects if one.arguments is not None])
+    if runs.calls and runs.refuted(slug) is None:
+        runs.go_further()
     refuted = runs.refuted(slug)
     if refuted is not None:
         return refuted
