@@ -34,8 +34,18 @@ def blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def _some(tree: ast.AST, kind: type[ast.AST], chance: Random) -> ast.AST | None:
-    found = [node for node in ast.walk(tree) if isinstance(node, kind)]
+    annotations = {id(inner) for each in _annotations(tree) for inner in ast.walk(each)}
+    found = [node for node in ast.walk(tree) if isinstance(node, kind) and id(node) not in annotations]
     return chance.choice(found) if found else None
+
+
+def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
+    """What says of which types arguments are drawn, and isn't edited."""
+    for node in ast.walk(tree):
+        for name in ("annotation", "returns"):
+            held = getattr(node, name, None)
+            if isinstance(held, ast.expr):
+                yield held
 
 
 _OTHER_ORDER: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
