@@ -13,8 +13,9 @@ import pytest
 
 from tests.verification.programs import RUNTIME
 from verification import VERIFIER_VERSION, Certificate, verify
+from verification.abstract import narrowing
 from verification.abstract.machine import Machine
-from verification.abstract.values import Choice
+from verification.abstract.values import Choice, Text
 from verification.certificates import answer, load, obligations, recheck, write
 from verification.outcome import Outcome
 from verification.symbolic.explore import explore
@@ -58,8 +59,8 @@ def test_a_path_that_was_left_out_is_noticed() -> None:
 
 def test_a_kind_of_value_that_was_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a value is one of several kinds, a proof that forgets one holds a cover that is not unsatisfiable."""
-    source = "def f(a: int | str | None) -> int:\n    return 1 if a is None or isinstance(a, int) else len(a)\n"
-    assert recheck(certificate(source, "type-error"))
+    source = "def f(a: int | str | None) -> int:\n    return [1, 2][1 if a else 0]\n"
+    assert recheck(certificate(source, "index-error"))
     whole = Machine.cases
 
     def without_the_last(run: Any, state: Any, given: Any, act: Any) -> Any:
@@ -67,6 +68,18 @@ def test_a_kind_of_value_that_was_left_out_is_noticed(monkeypatch: pytest.Monkey
         return whole(run, state, cut, act)
 
     monkeypatch.setattr(Machine, "cases", without_the_last)
+    assert not recheck(certificate(source, "index-error"))
+
+
+def test_a_kind_that_a_test_does_not_rule_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def f(a: int | str | None) -> int:\n    return 1 if a is None or isinstance(a, int) else len(a)\n"
+    assert recheck(certificate(source, "type-error"))
+    whole = narrowing._keep
+    monkeypatch.setattr(
+        narrowing,
+        "_keep",
+        lambda name, state, run, fits: whole(name, state, run, lambda option: isinstance(option, Text)),
+    )
     assert not recheck(certificate(source, "type-error"))
 
 
