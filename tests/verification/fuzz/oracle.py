@@ -47,11 +47,14 @@ class Run:
     message: str = ""
     line: int | None = None
     shown: str = ""
+    earlier: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """The exceptions that were being handled when it was raised: (classes, message) of each."""
 
     @property
     def excused(self) -> bool:
-        """Whether the verifier's stated assumptions leave the call out."""
-        return any(name in self.ancestors and part in self.message for name, part in EXCUSED)
+        """Whether the verifier's stated assumptions leave the call out; what comes of an error that they do, they do too."""
+        errors = ((self.ancestors, self.message), *self.earlier)
+        return any(name in kinds and part in message for kinds, message in errors for name, part in EXCUSED)
 
     def __str__(self) -> str:
         told = f"{self.ancestors[0]}: {self.message}" if self.ancestors else f"{self.status} {self.shown}"
@@ -133,12 +136,14 @@ class _Observer:
         return self.observe(histories[:middle]) + self.observe(histories[middle:])
 
     def _run(self, history: tuple[str, ...], row: list[object]) -> Run:
-        status, seen, names, message, line, shown = row
+        status, seen, names, message, line, shown, before = row
         assert isinstance(seen, list)
+        assert isinstance(before, list)
         assert line is None or isinstance(line, int)
         ancestors = tuple(str(names).split())
         broken = [*map(str, seen), *(_broken_by(ancestors, str(message), self._contract) if ancestors else ())]
-        return Run(history, str(status), tuple(broken), ancestors, str(message), line, str(shown))
+        earlier = tuple((tuple(str(kinds).split()), str(text)) for kinds, text in before)
+        return Run(history, str(status), tuple(broken), ancestors, str(message), line, str(shown), earlier)
 
     def _driver(self, histories: list[tuple[str, ...]]) -> str:
         function = _entry(self._source, self._entry)
@@ -264,10 +269,14 @@ def drive():
             message = str(error)[:200]
         except Exception:
             message = ""
-        return ["raised", seen, " ".join(kind.__name__ for kind in type(error).__mro__), message, line, ""]
+        before, step = [], error.__context__  # what was being handled when it was raised
+        while step is not None and len(before) < 5:
+            before.append([" ".join(kind.__name__ for kind in type(step).__mro__), str(step)[:200]])
+            step = step.__context__
+        return ["raised", seen, " ".join(kind.__name__ for kind in type(error).__mro__), message, line, "", before]
 
     def other(status):
-        return [status, [], "", "", None, ""]
+        return [status, [], "", "", None, "", []]
 
     def seen_of(value, error, given, call):
         # What can be seen beside the exception: a change of an argument, a result that is not what it should be.
@@ -310,7 +319,7 @@ def drive():
                 seen = seen_of(value, trouble, given, call)
             except RecursionError:  # a value within itself
                 seen = []
-            row = raised(trouble, seen) if trouble is not None else ["returned", seen, "", "", None, short(value)]
+            row = raised(trouble, seen) if trouble is not None else ["returned", seen, "", "", None, short(value), []]
             if trouble is None and post is not None and not holds(post, names, given, result=value):
                 seen.append("contract")
         return unless_spent(left, row)
