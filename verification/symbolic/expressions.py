@@ -298,6 +298,7 @@ def _lazy_argument(function: Value, node: ast.Call) -> ast.GeneratorExp | None:
 
 
 def _short_circuit(node: ast.GeneratorExp, function: Value, state: State, run: Machine) -> Iterator[Evaluated]:
+    _refuse_assignments(node)
     stops_at = isinstance(function, Builtin) and function.name == "any"
 
     def body(current: State) -> Iterator[tuple[State, bool | Raised]]:
@@ -309,7 +310,15 @@ def _short_circuit(node: ast.GeneratorExp, function: Value, state: State, run: M
         yield after, stopped if isinstance(stopped, Raised) else Bool(stops_at if stopped else not stops_at)
 
 
+def _refuse_assignments(node: ast.ListComp | ast.GeneratorExp) -> None:
+    """`:=` in a comprehension binds a name of the function around it."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.NamedExpr):
+            raise Unsupported("an assignment inside a comprehension", inner.lineno)
+
+
 def _list_comprehension(node: ast.ListComp, state: State, run: Machine) -> Iterator[Evaluated]:
+    _refuse_assignments(node)
     address = run.allocate()
     ref = ListRef(address)
     started = state.stored(address, Items(()))
