@@ -11,7 +11,7 @@ import pytest
 
 from tests.verification.fuzz import types
 from tests.verification.fuzz.checker import EXTRA, Disagreement, check
-from tests.verification.fuzz.engines import paths, prover
+from tests.verification.fuzz.engines import ENGINES, paths
 from tests.verification.fuzz.grammar import ENTRY, compiles, program
 from tests.verification.fuzz.inputs import Values, calls
 from tests.verification.fuzz.minimise import minimise
@@ -36,10 +36,11 @@ def test_the_verdicts_on_a_slice_of_random_programs_hold_in_cpython() -> None:
     assert tally.inputs > 5 * len(SLICE)
 
 
+@pytest.mark.parametrize("engine", ["prover", "paths"])
 @pytest.mark.parametrize("part", range(PARTS))
-def test_the_prover_believes_in_no_trap(part: int) -> None:
+def test_no_trap_is_believed_in(part: int, engine: str) -> None:
     for number in range(part, len(TRAPS), PARTS):
-        found = check(TRAPS[number], seed=f"trap {number}", properties=(*DEFAULT, *EXTRA), verifier=prover)
+        found = check(TRAPS[number], seed=f"trap {number}", properties=(*DEFAULT, *EXTRA), verifier=ENGINES[engine])
         assert not found.disagreements, TRAPS[number] + "\n".join(map(str, found.disagreements))
 
 

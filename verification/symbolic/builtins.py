@@ -42,6 +42,7 @@ from verification.symbolic.values import (
 )
 
 DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
+PRINTED = "text that is printed can be encoded"
 
 
 def _arguments(call: Call, least: int, most: int, *, keywords: Sequence[str] = ()) -> tuple[Value, ...]:
@@ -308,6 +309,7 @@ def _print(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
         if isinstance(value, Unmodelled):
             raise unsupported_use(value, call.line, "printing a value")
     run.assume(DIGITS)
+    run.assume(PRINTED)
     yield state, NONE
 
 

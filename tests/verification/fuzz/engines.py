@@ -56,7 +56,15 @@ def paths(source: str, *, entry: str, properties: Sequence[str], contract: Contr
     broken = {violation.property for violation in found.violations}
     return Report(
         entry,
-        tuple(Verdict(slug, Outcome.UNKNOWN if slug in broken else Outcome.PROVED, "paths alone") for slug in slugs),
+        tuple(
+            Verdict(
+                slug,
+                Outcome.UNKNOWN if slug in broken else Outcome.PROVED,
+                "paths alone",
+                assumptions=tuple(found.machine.assumptions),
+            )
+            for slug in slugs
+        ),
     )
 
 
