@@ -126,30 +126,39 @@ def calls_for(parameters: Sequence[Parameter], most: int) -> list[Row]:
     None where a parameter's annotation is missing or names a type without an obvious value: what the function is meant
     to take can't be guessed.
     """
-    kinds = tuple(_builtin(parameter.kind) for parameter in parameters if parameter.kind is not None)
-    return [] if len(kinds) < len(parameters) else list(_rows_for(kinds, most))
+    kinds = _kinds(parameters)
+    return [] if kinds is None else list(_rows_for(kinds, most))
 
 
 def further_calls_for(parameters: Sequence[Parameter], done: int, most: int) -> list[Row]:
     """So many more rows than the first `done`: what is left of the telling ones, then some drawn at random, always the
     same ones."""
+    kinds = _kinds(parameters)
+    return list(_further_rows_for(kinds, done, most)) if kinds else []
+
+
+def _kinds(parameters: Sequence[Parameter]) -> tuple[Kind, ...] | None:
+    """None where one is missing or not understood."""
     kinds = tuple(_builtin(parameter.kind) for parameter in parameters if parameter.kind is not None)
-    if not kinds or len(kinds) < len(parameters):
-        return []
-    first = set(map(literal, _rows_for(kinds, done)))
-    return [row for row in _rows_for(kinds, done + most, drawn=True) if literal(row) not in first][:most]
+    return kinds if len(kinds) == len(parameters) else None
 
 
 @functools.lru_cache(maxsize=256)
-def _rows_for(kinds: tuple[Kind, ...], most: int, *, drawn: bool = False) -> tuple[Row, ...]:
+def _rows_for(kinds: tuple[Kind, ...], most: int) -> tuple[Row, ...]:
+    columns = [column(kind) for kind in kinds]
+    return tuple(itertools.islice(_distinct(_rows(kinds, columns)), most)) if all(columns) else ()
+
+
+@functools.lru_cache(maxsize=256)
+def _further_rows_for(kinds: tuple[Kind, ...], done: int, most: int) -> tuple[Row, ...]:
     columns = [column(kind) for kind in kinds]
     if not all(columns):
         return ()
-    rows = _distinct(_rows(kinds, columns))
-    if not drawn:
-        return tuple(itertools.islice(rows, most))
-    further = itertools.chain(_rows(kinds, columns), itertools.islice(_drawn(kinds), 4 * most))
-    return tuple(itertools.islice(_distinct(row for row in further if all(map(_is_modest, row))), most))
+    first = set(map(literal, _rows_for(kinds, done)))
+    every = itertools.chain(_rows(kinds, columns), itertools.islice(_drawn(kinds), 4 * (done + most)))
+    modest = _distinct(row for row in every if all(map(_is_modest, row)))
+    fresh = (row for row in itertools.islice(modest, done + most) if literal(row) not in first)
+    return tuple(itertools.islice(fresh, most))
 
 
 def _is_modest(value: object) -> bool:

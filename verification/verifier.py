@@ -143,7 +143,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
     runs = _Runs(program, tuple(slugs))
     if len(program.parameters) <= MAX_PARAMETERS:
         runs.observe([program.call(row) for row in calls_for(program.parameters, BOUNDARY_CALLS)])
-    verdicts = {slug: verdict for slug in slugs if (verdict := runs.refuted(slug)) is not None}
+    verdicts = runs.refutations(slugs)
     verdicts |= {slug: verdict for slug in slugs if (verdict := _unasked(program, slug)) is not None}
     left = [slug for slug in slugs if slug not in verdicts]
     strange = strange_annotation(program.tree)
@@ -165,7 +165,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
         refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
         if left and runs.calls and not refuted:
             runs.go_further()
-            verdicts |= {slug: verdict for slug in left if (verdict := runs.refuted(slug)) is not None}
+            verdicts |= runs.refutations(left)
             left = [slug for slug in left if slug not in verdicts]
         explorable = [slug for slug in left if slug in EXPLORED]
         if explorable:
@@ -211,6 +211,9 @@ class _Runs:
         )
         self.cpu_seconds += spent
         return seen
+
+    def refutations(self, slugs: Sequence[str]) -> dict[str, Verdict]:
+        return {slug: verdict for slug in slugs if (verdict := self.refuted(slug)) is not None}
 
     def refuted(self, slug: str) -> Verdict | None:
         """The verdict with the shortest call that was seen to break the property."""
@@ -300,9 +303,10 @@ def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
     found = explore_within(harness.tree, HARNESS, contract=contract, limits=limits)
     suspects = [violation for violation in found.violations if violation.property == "assertion"]
     runs.observe([program.call(one.arguments) for one in suspects if one.arguments is not None])
-    if runs.calls and runs.refuted(slug) is None:
-        runs.go_further()
     refuted = runs.refuted(slug)
+    if refuted is None and runs.calls:
+        runs.go_further()
+        refuted = runs.refuted(slug)
     if refuted is not None:
         return refuted
     verdict = Verdict(slug, Outcome.UNKNOWN, _NOT_SHOWN[slug])

@@ -30,9 +30,9 @@ from training.curriculum import (
     write_jsonl,
 )
 from training.curriculum.build import _draw_slots, _new_task
-from training.curriculum.family import HELD_OUT_WORDINGS, SQL_KEYWORDS, fill
+from training.curriculum.family import HELD_OUT_WORDINGS, fill
 from training.curriculum.selfcheck import self_check
-from training.curriculum.slots import LISTS, invent, is_unseen, part_of
+from training.curriculum.slots import LISTS, SQL_KEYWORDS, invent, is_unseen, part_of
 from verification.properties import CATALOGUE
 
 SETTINGS = TaskSettings(train=60, held_out=20, seed=3)

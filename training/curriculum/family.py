@@ -11,6 +11,7 @@ from random import Random
 from string import Template
 from typing import Any
 
+from training.curriculum.slots import SQL_KEYWORDS
 from training.curriculum.task import Solution
 
 HELD_OUT_WORDINGS = 2
@@ -49,45 +50,6 @@ def unguarded(body: str, *, cwe: int | None = None, imports: str = "") -> Varian
 def insecure(body: str, *, cwe: int, imports: str = "") -> Variant:
     """Gives way to hostile input, or uses what is known to be broken."""
     return Variant(body, "insecure", False, cwe, imports)
-
-
-# The keywords of SQLite that are not allowed as the name of a table.
-SQL_KEYWORDS = frozenset(
-    (
-        *("add", "all", "alter", "and", "as", "autoincrement", "between", "case", "check", "collate", "commit"),
-        *("constraint", "create", "default", "deferrable", "delete", "distinct", "drop", "else", "escape", "except"),
-        *("exists", "foreign", "from", "group", "having", "in", "index", "insert", "intersect", "into", "is", "isnull"),
-        *(
-            "join",
-            "limit",
-            "not",
-            "nothing",
-            "notnull",
-            "null",
-            "on",
-            "or",
-            "order",
-            "primary",
-            "references",
-            "returning",
-        ),
-        *(
-            "select",
-            "set",
-            "table",
-            "then",
-            "to",
-            "transaction",
-            "union",
-            "unique",
-            "update",
-            "using",
-            "values",
-            "when",
-        ),
-        *("where",),
-    )
-)
 
 
 @dataclass(frozen=True)

@@ -143,3 +143,13 @@ _RESERVED = frozenset(
         "reduce rename replace shutil site slice socket super time timeit token trace tuple vars with"
     )
 )
+
+SQL_KEYWORDS = frozenset(
+    _split(
+        "add all alter and as autoincrement between case check collate commit constraint create default "
+        "deferrable delete distinct drop else escape except exists foreign from group having in index insert "
+        "intersect into is isnull join limit not nothing notnull null on or order primary references "
+        "returning select set table then to transaction union unique update using values when where"
+    )
+)
+"""Those of SQLite that are not allowed as the name of a table."""

@@ -704,7 +704,8 @@ class Source:
     def _viewed(self, value: Ref, state: State, run: Machine) -> Value:
         """A key, value or item of the dict as it is now."""
         origin = state.heap[value.address].origin
-        content = state.heap[origin if origin is not None else value.address]
+        assert origin is not None, "a view is made of a dict alone"
+        content = state.heap[origin]
         assert isinstance(content, Table)
         key = run.fresh(state, content.key, "key")
         present = None if isinstance(key, Choice) else _present(content, key, run)

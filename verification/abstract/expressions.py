@@ -15,7 +15,7 @@ from typing import Any
 from verification.abstract import containers, operators
 from verification.abstract.calls import call_value
 from verification.abstract.containers import Source
-from verification.abstract.machine import DIGITS, Dead, Machine, settled
+from verification.abstract.machine import Dead, Machine, settled
 from verification.abstract.narrowing import narrow
 from verification.abstract.state import State
 from verification.abstract.targets import assign
@@ -47,7 +47,7 @@ from verification.abstract.values import (
 )
 from verification.symbolic import encoding, terms
 from verification.symbolic.machine import describe
-from verification.symbolic.values import Raised, Unsupported, builtin_exception, raised
+from verification.symbolic.values import DIGITS, Raised, Unsupported, builtin_exception, raised
 
 
 def evaluate(node: ast.expr, state: State, run: Machine) -> Value:

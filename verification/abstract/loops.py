@@ -296,7 +296,7 @@ def _run(loop: Loop, state: State, run: Machine) -> tuple[Iteration, set[int]]:
         facts = _invariant(loop, state, changes, run)
     head, number = _head(loop, state, changes, run)
     for fact in facts:
-        head.assume(fact.at(head, number, state, run))
+        head.assume(fact.at(head, number, run))
     run.depth += 1
     try:
         last = loop.once(head, number)
@@ -405,11 +405,7 @@ class _Fact:
     per: int = 0
     """How much `right` grows with each iteration."""
 
-    def after(self, state: State, number: Any, entry: State, run: Machine) -> Any:
-        """What has to hold at the end of an iteration: false where a side is no number there."""
-        return self.at(state, number, entry, run) if self.defined(state) else terms.BoolVal(False, run.context)
-
-    def at(self, state: State, number: Any, entry: State, run: Machine) -> Any:
+    def at(self, state: State, number: Any, run: Machine) -> Any:
         left = self.left.of(state)
         right = self.right.of(state) if isinstance(self.right, _Quantity) else self.right
         if left is None or right is None:
@@ -445,6 +441,11 @@ class _Quantity:
         return None
 
 
+def _at_end(fact: _Fact | ClosedForm, back: State, number: Any, run: Machine) -> Any:
+    """What has to hold at the end of an iteration: false where a side is no number there."""
+    return fact.at(back, number, run) if fact.defined(back) else terms.BoolVal(False, run.context)
+
+
 def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list[_Fact | ClosedForm]:
     """The candidates that hold at first and that no iteration breaks.
 
@@ -453,20 +454,20 @@ def _invariant(loop: Loop, state: State, changes: Changes, run: Machine) -> list
     """
     zero = terms.IntVal(0, run.context)
     wanted = [fact for fact in _candidates(loop, state, changes, run) if fact.defined(state)][:MAX_CANDIDATES]
-    facts = _implied(state, [(fact, fact.at(state, zero, state, run)) for fact in wanted], run)
+    facts = _implied(state, [(fact, fact.at(state, zero, run)) for fact in wanted], run)
     if not facts:
         return []
     with run.rehearsal():
         head, number = _head(loop, state, changes, run)
         switches = [run.truth_symbol("fact") for _ in facts]
         for switch, fact in zip(switches, facts, strict=True):
-            head.assume(terms.Implies(switch, fact.at(head, number, state, run)))
+            head.assume(terms.Implies(switch, fact.at(head, number, run)))
         run.depth += 1
         try:
             found = loop.once(head, number)
         finally:
             run.depth -= 1
-        next_ones = [[fact.after(back, number + 1, state, run) for fact in facts] for back in found.backs]
+        next_ones = [[_at_end(fact, back, number + 1, run) for fact in facts] for back in found.backs]
         kept = _kept(found.backs, switches, next_ones, run)
     return [facts[at] for at in sorted(kept)]
 
@@ -509,9 +510,9 @@ def _confirm(
     if run.lazy or not facts:
         return
     zero = terms.IntVal(0, run.context)
-    fine = run.entails(state, terms.And(*(fact.at(state, zero, state, run) for fact in facts)))
+    fine = run.entails(state, terms.And(*(fact.at(state, zero, run) for fact in facts)))
     for back in last.backs:
-        fine = fine and run.entails(back, terms.And(*(fact.after(back, number + 1, state, run) for fact in facts)))
+        fine = fine and run.entails(back, terms.And(*(_at_end(fact, back, number + 1, run) for fact in facts)))
     if not fine:
         raise Unsupported("an invariant that the solver found and then lost", loop.node.lineno)
 

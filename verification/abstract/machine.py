@@ -56,8 +56,6 @@ from verification.symbolic.values import Raised, Unsupported, raised
 SPACES = ("num", "str", "none")
 """Key spaces of dicts and sets; tuples of keys have one each, by their own spaces."""
 
-DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
-PRINTED = "text that is printed can be encoded"
 INT_BITS = 64
 INTEGERS = f"integers that are turned into floats stay below 2**{INT_BITS} in magnitude"
 

@@ -11,15 +11,8 @@ from collections.abc import Callable
 
 from verification.abstract.machine import Machine
 from verification.abstract.state import State
-from verification.abstract.values import Bool, Choice, Float, Int, NoneValue, Ref, Text, Tup, Value
+from verification.abstract.values import Choice, NoneValue, Value, lineage
 
-_NAMES: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (Int, ("int",)),
-    (Bool, ("int", "bool")),
-    (Float, ("float",)),
-    (Text, ("str",)),
-    (Tup, ("tuple",)),
-)
 _TYPES = ("int", "bool", "str", "float", "list", "dict", "tuple", "set")
 
 
@@ -58,25 +51,7 @@ def _by_type(test: ast.Call, holds: bool, state: State, run: Machine) -> None:
         name in frame.variables or name in frame.locals for frame in state.frames for name in ("isinstance", type_.id)
     )
     if not shadowed:
-        _keep(subject.id, state, run, lambda option: _is_of(option, type_.id) in (holds, None))
-
-
-def _is_of(option: Value, name: str) -> bool | None:
-    """Whether it is an instance of the type; None where that isn't known."""
-    for kind, names in (
-        (Int, ("int",)),
-        (Bool, ("int", "bool")),
-        (Float, ("float",)),
-        (Text, ("str",)),
-        (Tup, ("tuple",)),
-    ):
-        if isinstance(option, kind):
-            return name in names
-    if isinstance(option, NoneValue):
-        return False
-    if isinstance(option, Ref) and option.kind in ("list", "dict", "set", "tuple..."):
-        return option.kind.removesuffix("...") == name
-    return None
+        _keep(subject.id, state, run, lambda option: (type_.id in lineage(option)) is holds)
 
 
 def _keep(name: str, state: State, run: Machine, fits: Callable[[Value], bool]) -> None:

@@ -44,14 +44,11 @@ class ClosedForm:
     def defined(self, state: State) -> bool:
         return isinstance(state.variables.get(self.name), Int)
 
-    def at(self, state: State, number: Any, entry: State, run: Machine) -> Any:
+    def at(self, state: State, number: Any, run: Machine) -> Any:
         value = state.variables.get(self.name)
         if not isinstance(value, Int):
             return terms.BoolVal(True, run.context)
         return run.lift(2 * value.term) == 2 * run.lift(self.first) + self.added(number)
-
-    def after(self, state: State, number: Any, entry: State, run: Machine) -> Any:
-        return self.at(state, number, entry, run) if self.defined(state) else terms.BoolVal(False, run.context)
 
     def added(self, number: Any) -> Any:
         """Twice what the iterations before that number have added."""

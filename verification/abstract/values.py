@@ -433,6 +433,13 @@ def type_name(value: Value) -> str:
     return _NAMES.get(type(value), "object")
 
 
+def lineage(value: Value) -> tuple[str, ...]:
+    """Names of the value's type and of those above it, as `isinstance` asks for them."""
+    if isinstance(value, Bool):
+        return "bool", "int"
+    return value.cls.ancestors if isinstance(value, ExceptionValue) else (type_name(value),)
+
+
 _NAMES: dict[type, str] = {
     Int: "int",
     Bool: "bool",

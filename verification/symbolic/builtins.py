@@ -12,7 +12,9 @@ from verification.symbolic import encoding, operators, sequences, terms
 from verification.symbolic.machine import Call, CallHandler, Evaluated, Machine, unsupported_use
 from verification.symbolic.state import State
 from verification.symbolic.values import (
+    DIGITS,
     NONE,
+    PRINTED,
     Bool,
     Builtin,
     DictRef,
@@ -40,9 +42,6 @@ from verification.symbolic.values import (
     raised,
     type_name,
 )
-
-DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
-PRINTED = "text that is printed can be encoded"
 
 
 def _arguments(call: Call, least: int, most: int, *, keywords: Sequence[str] = ()) -> tuple[Value, ...]:

@@ -13,6 +13,10 @@ from typing import Any, TypeAlias
 Term: TypeAlias = Any
 """``int | bool | str`` or a Z3 expression of the matching sort (Z3 ships no types)."""
 
+DIGITS = "integers that are turned into text, or read from it, have at most 4,300 digits"
+PRINTED = "text that is printed can be encoded"
+"""Assumptions of both engines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Int:

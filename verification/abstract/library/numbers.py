@@ -16,7 +16,7 @@ from verification.abstract.library.given import (
     need_int,
     wrong,
 )
-from verification.abstract.machine import DIGITS, Machine, settled
+from verification.abstract.machine import Machine, settled
 from verification.abstract.state import State
 from verification.abstract.values import (
     LARGEST_EXPONENT,
@@ -30,7 +30,7 @@ from verification.abstract.values import (
     Value,
 )
 from verification.symbolic import encoding, terms
-from verification.symbolic.values import Unsupported, raised
+from verification.symbolic.values import DIGITS, Unsupported, raised
 
 
 def _abs(call: Given, state: State, run: Machine) -> Value:

@@ -7,7 +7,7 @@ from verification.abstract.library.given import (
     Given,
     Handler,
 )
-from verification.abstract.machine import DIGITS, PRINTED, Machine
+from verification.abstract.machine import Machine
 from verification.abstract.state import State
 from verification.abstract.values import (
     NONE,
@@ -23,9 +23,10 @@ from verification.abstract.values import (
     Tup,
     Unbound,
     Value,
+    lineage,
     type_name,
 )
-from verification.symbolic.values import Unsupported
+from verification.symbolic.values import DIGITS, PRINTED, Unsupported
 
 
 def _str(call: Given, state: State, run: Machine) -> Value:
@@ -74,14 +75,7 @@ def _isinstance(call: Given, state: State, run: Machine) -> Value:
             raise Unsupported("isinstance with this class", call.line)
     if isinstance(value, Opaque):
         raise Unsupported(f"isinstance of a value of type {type_name(value)}", call.line)
-    lineage: tuple[str, ...] = (type_name(value),)
-    if isinstance(value, Bool):
-        lineage = ("bool", "int")
-    elif isinstance(value, ExceptionValue):
-        lineage = value.cls.ancestors
-    elif isinstance(value, Ref) and value.kind == "dict":
-        lineage = ("dict",)
-    return Bool(any(name in lineage for name in names))
+    return Bool(any(name in lineage(value) for name in names))
 
 
 def _type(call: Given, state: State, run: Machine) -> Value:
