@@ -127,6 +127,7 @@ POWER_MOD = Family(
     edges=_power_edges,
     properties=("zero-division", "value-error", "contract"),
     post="result == $d if $m == 0 or $b < 0 else $m < 0 or 0 <= result < $m",
+    weight=2,
 )
 
 PRIMES_UPTO = Family(
@@ -173,11 +174,20 @@ PRIMES_UPTO = Family(
             "return [pos for pos in range($n + 1) if out[pos]]",
             cwe=129,
         ),
-        unguarded("return [item for item in range(2, $n) if all(item % pos for pos in range(2, item))]", cwe=193),
+        unguarded(
+            "return [item for item in range(2, $n) if all(item % pos for pos in range(2, math.isqrt(item) + 1))]",
+            cwe=193,
+            imports="import math",
+        ),
         unguarded(
             "out = [2]\nfor item in range(3, $n + 1, 2):\n    if all(item % pos for pos in out):\n"
             "        out.append(item)\nreturn out",
             cwe=682,
+        ),
+        unguarded(
+            "return [2] + [item for item in range(3, $n + 1, 2) if all(item % pos for pos in range(3, math.isqrt(item) + 1))]",
+            cwe=682,
+            imports="import math",
         ),
     ),
     basic=_bound,
@@ -279,11 +289,16 @@ COLLATZ_STEPS = Family(
             "out = 0\nwhile $n > 1:\n    $n = $n // 2 if $n % 2 == 0 else 3 * $n + 1\n    out += 1\nreturn out", cwe=20
         ),
         unguarded("return 0 if $n == 1 else 1 + $f($n // 2 if $n % 2 == 0 else 3 * $n + 1)", cwe=674),
+        unguarded(
+            "if $n == 0:\n    return $d\nout = 0\nwhile $n > 1:\n    $n = $n // 2 if $n % 2 == 0 else 3 * $n + 1\n    out += 1\nreturn out",
+            cwe=20,
+        ),
     ),
     basic=_start,
     edges=_start_edges,
     properties=("index-error", "contract"),
     post="result == $d if $n < 1 else result >= 0",
+    weight=2,
 )
 
 BIT_COUNT = Family(
@@ -374,6 +389,10 @@ TO_BASE = Family(
         unguarded(
             f"if $n < $b:\n    return {_DIGITS}[$n]\nreturn $f($n // $b) + {_DIGITS}[$n % $b]",
             cwe=129,
+        ),
+        unguarded(
+            "out, pos = '', $n\nwhile pos > 0:\n    out = '0123456789abcdef'[pos % $b] + out\n    pos //= $b\nreturn out or '0'",
+            cwe=682,
         ),
     ),
     basic=_based,

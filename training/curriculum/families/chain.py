@@ -115,7 +115,7 @@ CHAIN = Family(
     snippets=_snippets,
     held_out=_held_out,
     held_out_split="cross",
-    weight=10,
+    weight=5,
     stages={"first": tuple(_FIRST), "second": tuple(_SECOND)},
 )
 

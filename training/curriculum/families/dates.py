@@ -279,6 +279,7 @@ DAYS_BETWEEN = Family(
     edges=_two_dates_edges,
     properties=("value-error", "contract"),
     post="result >= 0 or result == $d",
+    weight=2,
 )
 
 IS_LEAP = Family(
@@ -316,6 +317,7 @@ IS_LEAP = Family(
         verbose("if $y % 400 == 0:\n    return True\nif $y % 100 == 0:\n    return False\nreturn $y % 4 == 0"),
         unguarded("return $y % 4 == 0", cwe=682),
         unguarded("return $y % 4 == 0 and $y % 100 != 0", cwe=682),
+        unguarded("return $y % 4 == 0 and ($y % 100 != 0 or $y % 1000 == 0)", cwe=682),
     ),
     basic=_year,
     edges=_year_edges,
@@ -393,6 +395,7 @@ AGE_ON = Family(
     edges=_birth_edges,
     properties=("value-error", "contract"),
     post="result >= 0 or result == $d",
+    weight=2,
 )
 
 END_OF_MONTH = Family(
@@ -439,6 +442,7 @@ END_OF_MONTH = Family(
             cwe=248,
             imports="import datetime",
         ),
+        unguarded("return calendar.monthrange($y, $m)[1] if $m <= 12 else $d", cwe=248, imports="import calendar"),
     ),
     basic=_month,
     edges=_month_edges,

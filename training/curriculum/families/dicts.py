@@ -122,6 +122,7 @@ NESTED_LOOKUP = Family(
     basic=_nested,
     edges=_nested_edges,
     properties=("key-error", "none-deref"),
+    weight=2,
 )
 
 JSON_FIELD = Family(
@@ -167,6 +168,9 @@ JSON_FIELD = Family(
         unguarded("return json.loads($s)['$k']", cwe=248, imports="import json"),
         unguarded("out = json.loads($s)\nreturn out['$k'] if '$k' in out else $z", cwe=248, imports="import json"),
         insecure("return eval($s)['$k']", cwe=95),
+        unguarded(
+            "try:\n    return json.loads($s)['$k']\nexcept KeyError:\n    return $z", cwe=248, imports="import json"
+        ),
     ),
     basic=_document,
     edges=_document_edges,

@@ -209,7 +209,7 @@ KEY_VALUE_LINES = Family(
             "out = {}\nfor item in $s.splitlines():\n    key, pos, right = item.partition('=')\n    if pos:\n"
             "        out[key] = right\nreturn out"
         ),
-        unguarded("return dict(item.split('=') for item in $s.splitlines())", cwe=248),
+        unguarded("return dict(item.split('=', 1) for item in $s.splitlines())", cwe=248),
         unguarded("return dict(item.split('=') for item in $s.splitlines() if '=' in item)", cwe=248),
         unguarded(
             "out = {}\nfor item in $s.splitlines():\n    key, right = item.split('=', 1)\n    out[key] = right\n"
@@ -271,6 +271,11 @@ VERSION_TUPLE = Family(
         unguarded(
             r"out = re.match(r'([0-9]+)\.([0-9]+)\.([0-9]+)', $s)"
             "\nreturn [int(item) for item in out.groups()] if out else []",
+            cwe=625,
+            imports="import re",
+        ),
+        unguarded(
+            "if not re.match(r'[0-9]{1,$n}(\\.[0-9]{1,$n}){2}', $s):\n    return []\nreturn [int(item) for item in $s.split('.')]",
             cwe=625,
             imports="import re",
         ),
@@ -342,6 +347,7 @@ ROMAN = Family(
     edges=_numeral_edges,
     properties=("key-error", "index-error", "contract"),
     post="result >= 0",
+    weight=2,
 )
 
 HEX_COLOR = Family(
@@ -390,6 +396,11 @@ HEX_COLOR = Family(
             cwe=20,
         ),
         unguarded("return list(bytes.fromhex($s.lstrip('#')))", cwe=20),
+        unguarded(
+            "if not re.match('#[0-9a-fA-F]{6}', $s):\n    return []\nreturn [int($s[pos : pos + 2], 16) for pos in (1, 3, 5)]",
+            cwe=625,
+            imports="import re",
+        ),
     ),
     basic=_color,
     edges=_color_edges,

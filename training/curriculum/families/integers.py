@@ -223,6 +223,7 @@ GCD = Family(
     edges=_pair_edges,
     properties=("zero-division", "contract"),
     post="result >= 0",
+    weight=2,
 )
 
 FACTORIAL = Family(
@@ -303,6 +304,7 @@ DIGIT_SUM = Family(
         verbose("$n = abs($n)\nout = 0\nwhile $n > 0:\n    out += $n % 10\n    $n //= 10\nreturn out"),
         unguarded("return sum(int(ch) for ch in str($n))", cwe=248),
         unguarded("out = 0\nwhile $n > 0:\n    out += $n % 10\n    $n //= 10\nreturn out", cwe=682),
+        unguarded("return $n % 10 + $f($n // 10) if $n else 0", cwe=674),
     ),
     basic=_digits,
     edges=_digits_edges,

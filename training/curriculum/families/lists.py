@@ -305,6 +305,9 @@ CHUNK = Family(
             "out = []\nfor pos in range(0, len($xs), $n):\n    out.append($xs[pos : pos + $n])\nreturn out", cwe=248
         ),
         unguarded("return list(map(lambda pos: $xs[pos : pos + $n], range(0, len($xs), $n)))", cwe=248),
+        unguarded(
+            "if $n < 1:\n    return [$xs]\nreturn [$xs[pos : pos + $n] for pos in range(0, len($xs), $n)]", cwe=20
+        ),
     ),
     basic=_chunks,
     edges=_chunks_edges,
@@ -344,7 +347,7 @@ DEDUP = Family(
         idiomatic("return list(dict.fromkeys($xs))"),
         verbose("out = []\nfor item in $xs:\n    if item not in out:\n        out.append(item)\nreturn out"),
         unguarded("return sorted(set($xs))", cwe=682),
-        unguarded("return sorted(dict.fromkeys($xs))", cwe=682),
+        unguarded("return list(dict.fromkeys(sorted($xs)))", cwe=682),
         unguarded("out = []\nfor item in sorted(set($xs)):\n    out.append(item)\nreturn out", cwe=682),
         unguarded(
             "out = []\nfor item in sorted($xs):\n    if item not in out:\n        out.append(item)\nreturn out", cwe=682

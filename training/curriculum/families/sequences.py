@@ -210,6 +210,7 @@ FLATTEN = Family(
         unguarded(
             "return functools.reduce(lambda left, right: left + right, $xs)", cwe=248, imports="import functools"
         ),
+        unguarded("return sum($xs[1:], $xs[0])", cwe=129),
     ),
     basic=_nested,
     edges=_nested_edges,
@@ -294,10 +295,19 @@ RUNNING_TOTAL = Family(
         "Lista de igual longitud que $xs, aunque sea 0, cuyos elementos son las sumas hasta cada lugar.",
     ),
     variants=(
+        idiomatic("out, left = [], 0\nfor item in $xs:\n    left += item\n    out.append(left)\nreturn out"),
         idiomatic("return list(accumulate($xs))", imports="from itertools import accumulate"),
-        verbose("out = []\nleft = 0\nfor item in $xs:\n    left += item\n    out.append(left)\nreturn out"),
         unguarded("out = [$xs[0]]\nfor item in $xs[1:]:\n    out.append(out[-1] + item)\nreturn out", cwe=129),
         unguarded("out = [$xs.pop(0)]\nfor item in $xs:\n    out.append(out[-1] + item)\nreturn out", cwe=129),
+        unguarded(
+            "left = $xs[0]\nout = [left]\nfor item in $xs[1:]:\n    left += item\n    out.append(left)\nreturn out",
+            cwe=129,
+        ),
+        unguarded(
+            "return functools.reduce(lambda left, right: [*left, left[-1] + right], $xs[1:], [$xs[0]])",
+            cwe=129,
+            imports="import functools",
+        ),
     ),
     basic=_list,
     edges=_list_edges,
@@ -431,6 +441,7 @@ COMMON_VALUES = Family(
         ),
         unguarded("return sorted(set($xs) & set($ys))", cwe=682),
         unguarded("return [item for item in $xs if item in $ys]", cwe=682),
+        unguarded("left = set($ys)\nreturn [item for item in $xs if item in left]", cwe=682),
     ),
     basic=_shared,
     edges=_shared_edges,
@@ -487,6 +498,11 @@ BINARY_SEARCH = Family(
             "low, high = 0, len($xs) - 1\nwhile low < high:\n    pos = (low + high) // 2\n    if $xs[pos] < $n:\n"
             "        low = pos + 1\n    else:\n        high = pos\nreturn low if $xs[low] == $n else -1",
             cwe=129,
+        ),
+        unguarded(
+            "pos = bisect_left($xs, $n)\nreturn pos if pos <= len($xs) and $xs[pos] == $n else -1",
+            cwe=193,
+            imports="from bisect import bisect_left",
         ),
     ),
     basic=_found,

@@ -151,7 +151,7 @@ MERGE_SUM = Family(
         unguarded(
             "return dict(collections.Counter($d) + collections.Counter($e))", cwe=682, imports="import collections"
         ),
-        unguarded("return {key: $d[key] + $e.get(key, 0) for key in $d}", cwe=682),
+        unguarded("return {key: $d.get(key, 0) + $e.get(key, 0) for key in $d}", cwe=682),
     ),
     basic=_two_tables,
     edges=_merge_edges,
@@ -253,6 +253,11 @@ COUNT_VALUES = Family(
         unguarded(
             "out = {}\nfor item in $d.values():\n    if item:\n        out[item] = out.get(item, 0) + 1\nreturn out",
             cwe=682,
+        ),
+        unguarded(
+            "return dict(collections.Counter(item for item in $d.values() if item))",
+            cwe=682,
+            imports="import collections",
         ),
     ),
     basic=_repeated_values,

@@ -36,7 +36,7 @@ def _phrase(rng: Random, slots: Slots) -> Arguments:
 
 def _phrase_edges(rng: Random, slots: Slots) -> list[Arguments]:
     left, right = rng.sample(WORDS, 2)
-    return [("",), (f" {left} ",), (f"{left.title()}, {right}!",), ("--",), (f"{left}  {right}",)]
+    return [("",), (f" {left} ",), (f"{left.title()}, {right}!",), ("--",), (f"{left}  {right}",), (f"{left}_{right}",)]
 
 
 def _camel(rng: Random, slots: Slots) -> Arguments:
@@ -152,11 +152,17 @@ CAESAR = Family(
             "        ch = chr((ord(ch.lower()) - 97 + $k) % 26 + 97)\n    out += ch\nreturn out",
             cwe=178,
         ),
+        unguarded(
+            "left = string.ascii_lowercase\nright = left[$k:] + left[:$k]\nreturn $s.translate(str.maketrans(left, right))",
+            cwe=178,
+            imports="import string",
+        ),
     ),
     basic=_caesar,
     edges=_caesar_edges,
     properties=("value-error", "index-error", "contract"),
     post="len(result) == len($s)",
+    weight=2,
 )
 
 SLUGIFY = Family(
@@ -197,6 +203,7 @@ SLUGIFY = Family(
         unguarded("return $s.lower().replace(' ', '-')", cwe=20),
         unguarded("return re.sub('[^a-z0-9]+', '-', $s.lower())", cwe=185, imports="import re"),
         unguarded("return '-'.join($s.lower().split())", cwe=20),
+        unguarded("return '-'.join(re.findall(r'\\w+', $s.lower()))", cwe=20, imports="import re"),
     ),
     basic=_phrase,
     edges=_phrase_edges,
@@ -327,6 +334,7 @@ MASK_DIGITS = Family(
         ),
         unguarded("return '*' * (len($s) - $n) + $s[-$n:]", cwe=682),
         unguarded("return re.sub('[0-9]', '*', $s[:-$n]) + $s[-$n:]", cwe=682, imports="import re"),
+        unguarded("return re.sub('[0-9](?=.{$n})', '*', $s)", cwe=682, imports="import re"),
     ),
     basic=_card,
     edges=_card_edges,
@@ -431,6 +439,10 @@ COMMON_PREFIX = Family(
             "left, right = min($xs), max($xs)\nfor pos, ch in enumerate(left):\n    if right[pos] != ch:\n"
             "        return left[:pos]\nreturn left",
             cwe=248,
+        ),
+        unguarded(
+            "out = ''\nfor item in zip(*$xs):\n    if len(set(item)) > 1:\n        return out\n    out += item[0]\nreturn $xs[0]",
+            cwe=129,
         ),
     ),
     basic=_family_of,

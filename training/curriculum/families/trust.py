@@ -262,9 +262,7 @@ SQL_INSERT = Family(
             imports="import sqlite3",
         ),
         insecure(
-            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nfor item in $xs:\n"
-            "    db.executescript(f\"INSERT INTO $t VALUES ('{item}')\")\n"
-            "return [key for (key,) in db.execute('SELECT k FROM $t ORDER BY k')]",
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\ndb.executescript(';'.join(f\"INSERT INTO $t VALUES ('{item}')\" for item in $xs))\nreturn [key for (key,) in db.execute('SELECT k FROM $t ORDER BY k')]",
             cwe=89,
             imports="import sqlite3",
         ),
@@ -272,6 +270,11 @@ SQL_INSERT = Family(
             "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nfor item in $xs:\n"
             '    db.execute("INSERT INTO $t VALUES (\'" + item + "\')")\n'
             "out = db.execute('SELECT k FROM $t ORDER BY k').fetchall()\nreturn [item[0] for item in out]",
+            cwe=89,
+            imports="import sqlite3",
+        ),
+        insecure(
+            "db = sqlite3.connect(':memory:')\ndb.execute('CREATE TABLE $t (k)')\nright = ', '.join(f\"('{item}')\" for item in $xs)\ndb.execute(f'INSERT INTO $t VALUES {right}')\nreturn [key for (key,) in db.execute('SELECT k FROM $t ORDER BY k')]",
             cwe=89,
             imports="import sqlite3",
         ),
@@ -318,6 +321,7 @@ EXTENSION_OF = Family(
         unguarded("return $s.split('.')[-1].lower()", cwe=20),
         unguarded("return $s.rsplit('.', 1)[1].lower()", cwe=129),
         unguarded("return os.path.splitext($s)[1][1:]", cwe=178, imports="import os"),
+        unguarded("return os.path.basename($s).split('.')[-1].lower()", cwe=20, imports="import os"),
     ),
     basic=_file_name,
     edges=_extension_edges,
@@ -416,6 +420,7 @@ ARITHMETIC_TEXT = Family(
         unguarded("left, right = $s.split('+')\nreturn int(left) + int(right)", cwe=248),
         insecure("return eval($s)", cwe=95),
         insecure("try:\n    return eval($s)\nexcept Exception:\n    return $d", cwe=95),
+        unguarded("out = $s.split('+')\nreturn int(out[0]) + int(out[1])", cwe=248),
     ),
     basic=_sum,
     edges=_sum_edges,
