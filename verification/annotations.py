@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from verification.nodes import walk
+
 _GENERIC = frozenset({"list", "dict", "tuple", "set", "frozenset", "type"})
 _PLAIN = frozenset({"int", "bool", "str", "float", "bytes", "complex", "object", "range", *_GENERIC})
 
@@ -32,7 +34,7 @@ def _imported(node: ast.stmt) -> Iterator[str]:
 
 
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             args = node.args
             every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]

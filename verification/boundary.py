@@ -35,6 +35,9 @@ DEEP = 2_500
 LARGE = 20_000
 """As large as math.factorial and the like, which no count of lines ends, may get without a long wait."""
 
+TELLING = 24
+"""Rows that may be large; all others are modest."""
+
 MODEST = 100
 """Numbers and sizes of further calls, which are many."""
 
@@ -61,7 +64,7 @@ _SCALARS: dict[str, Column] = {
 _LISTS: dict[str, tuple[list[Any], ...]] = {
     "int": (
         *([], [1], [0], [3, 1, 2], [2, 2], [-1], [1, 2, 3, 4, 5], [-3, 0, 5], [5, 4, 3, 2, 1], [0, 0, 0], [1, -1]),
-        *([1, 2, 2, 3, 1], [10**6, -(10**6), 7], [2, 7, 11, 15], [-5, -2, -9], [7, 1, 5, 3, 6, 4], [1, 2], [2, 1]),
+        *([1, 2, 2, 3, 1], [10**4, -(10**4), 7], [2, 7, 11, 15], [-5, -2, -9], [7, 1, 5, 3, 6, 4], [1, 2], [2, 1]),
         *([0, 1], [-2, 1, -3, 4, -1, 2, 1, -5, 4], [10, 10, 10, 1], [0, 1, 0, 3, 12], [0] * LONG),
     ),
     "float": (
@@ -154,11 +157,12 @@ def _further_rows_for(kinds: tuple[Kind, ...], done: int, most: int) -> tuple[Ro
     columns = [column(kind) for kind in kinds]
     if not all(columns):
         return ()
-    first = set(map(literal, _rows_for(kinds, done)))
+    told = _rows_for(kinds, TELLING)
+    known = set(map(literal, told))
     every = itertools.chain(_rows(kinds, columns), itertools.islice(_drawn(kinds), 4 * (done + most)))
     modest = _distinct(row for row in every if all(map(_is_modest, row)))
-    fresh = (row for row in itertools.islice(modest, done + most) if literal(row) not in first)
-    return tuple(itertools.islice(fresh, most))
+    fresh = (row for row in itertools.islice(modest, done + most) if literal(row) not in known)
+    return tuple(itertools.islice(itertools.chain(told[done:], fresh), most))
 
 
 def _is_modest(value: object) -> bool:

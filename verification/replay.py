@@ -16,13 +16,13 @@ from verification.request import Contract
 from verification.sandbox import Job, Limits, Pool, Result
 from verification.sandbox import call as shared_call
 
-MAX_LINES = 20_000
+MAX_LINES = 14_000
 """Steps that one call may take: lines, calls and returns."""
 
-MAX_BATCH_LINES = 40_000
+MAX_BATCH_LINES = 28_000
 """Steps that a batch may take, beyond which each further call may take few."""
 
-SANDBOX = Limits(cpu_seconds=0.5, memory_mb=128)
+SANDBOX = Limits(cpu_seconds=0.5, memory_mb=64)
 """For all calls together; what is lost to it is unknown, never a verdict."""
 
 MAX_LOST = 2
@@ -35,11 +35,34 @@ SEEN = ("termination", "recursion", "int-bounds", "float", "argument-mutation", 
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call of the entry with plain Python values."""
+
+    entry: str
+    values: tuple[object, ...]
+    keywords: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        """As a reader would type it."""
+        named = (f"{name}={literal(value)}" for name, value in self.keywords)
+        return f"{self.entry}({', '.join([*map(literal, self.values), *named])})"
+
+    @cached_property
+    def blob(self) -> bytes:
+        """As the driver takes it: no value is the same object as another, as a caller's need not be."""
+        plain: Any = (self.entry, self.values, dict(self.keywords))
+        return marshal.dumps(plain, 2)
+
+
+@dataclass(frozen=True)
 class Observation:
     """What one call did."""
 
-    call: str
-    """As text, such as ``mean([])``."""
+    made: Call
 
     status: str
     """``returned``, ``raised``, ``broken`` (the postcondition), ``excluded`` (by the precondition),
@@ -60,6 +83,11 @@ class Observation:
 
     evidence: tuple[str, ...] = ()
     """For each of them, in words."""
+
+    @property
+    def call(self) -> str:
+        """As text, such as ``mean([])``."""
+        return str(self.made)
 
     @property
     def about_none(self) -> bool:
@@ -87,30 +115,6 @@ class Observation:
         if self.status == "endless":
             return "".join(self.evidence)
         return f"returned {self.shown}" if self.status == "returned" else self.status
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of the entry with plain Python values."""
-
-    entry: str
-    values: tuple[object, ...]
-    keywords: tuple[tuple[str, object], ...] = ()
-
-    def __str__(self) -> str:
-        return self._text
-
-    @cached_property
-    def _text(self) -> str:
-        """As a reader would type it."""
-        named = (f"{name}={literal(value)}" for name, value in self.keywords)
-        return f"{self.entry}({', '.join([*map(literal, self.values), *named])})"
-
-    @property
-    def blob(self) -> bytes:
-        """As the driver takes it: no value is the same object as another, as a caller's need not be."""
-        plain: Any = (self.entry, self.values, dict(self.keywords))
-        return marshal.dumps(plain, 2)
 
 
 def literal(value: object) -> str:
@@ -192,7 +196,7 @@ def replay(
     result = program.results(calls, pool)
     rows = _rows(result, len(calls))
     if rows is not None:
-        return [_observation(str(call), row) for call, row in zip(calls, rows, strict=True)], result.cpu_seconds
+        return [_observation(call, row) for call, row in zip(calls, rows, strict=True)], result.cpu_seconds
     if len(calls) == 1:
         return [_lost(calls[0], result.status)], result.cpu_seconds
     return _one_by_one(program, calls, pool, result.cpu_seconds)
@@ -209,13 +213,13 @@ def _one_by_one(
             continue
         result = program.results([call], pool)
         rows = _rows(result, 1)
-        seen.append(_observation(str(call), rows[0]) if rows else _lost(call, result.status))
+        seen.append(_observation(call, rows[0]) if rows else _lost(call, result.status))
         spent += result.cpu_seconds
     return seen, spent
 
 
 def _lost(call: Call, why: str) -> Observation:
-    return Observation(str(call), "lost", message=why)
+    return Observation(call, "lost", message=why)
 
 
 _LOADER = """
@@ -256,11 +260,11 @@ def _is_row(row: object) -> bool:
     return all(isinstance(pair, list) and len(pair) == 2 and pair[0] in SEEN for pair in row[6])
 
 
-def _observation(text: str, row: Sequence[object]) -> Observation:
+def _observation(call: Call, row: Sequence[object]) -> Observation:
     status, exception, ancestors, message, line, shown, broken = row
     assert isinstance(broken, list)
     return Observation(
-        call=text,
+        made=call,
         status=str(status),
         exception=str(exception),
         ancestors=tuple(str(ancestors).split()),

@@ -6,6 +6,7 @@ import ast
 import warnings
 from dataclasses import dataclass
 
+from verification.nodes import children
 from verification.request import Limits
 
 MOST_PARTS = 2_000
@@ -57,7 +58,7 @@ def _excess(tree: ast.Module, nesting: int) -> Unreadable | None:
             return Unreadable(f"the program is nested deeper than {nesting} levels")
         below: list[ast.AST] = []
         for node in level:
-            parts = list(ast.iter_child_nodes(node))
+            parts = children(node)
             if isinstance(node, ast.expr) and (len(parts) > MOST_PARTS or _is_huge(node)):
                 return _too_large(node, len(parts))
             below += parts

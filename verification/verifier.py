@@ -36,8 +36,8 @@ PROVABLE: tuple[str, ...] = (*EXPLORED, "termination", "recursion", "float", "ar
 HARNESSED = ("int-bounds", "equivalence")
 """Those that are put as an assertion in a function around the entry."""
 
-BOUNDARY_CALLS = 24
-FURTHER_CALLS = 48
+BOUNDARY_CALLS = 12
+FURTHER_CALLS = 60
 """Where those refute nothing, and no proof shows all of it."""
 LONG_CALL = 48
 """A failing call longer than this is made smaller before it is shown."""
@@ -154,11 +154,21 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
     verdicts |= {slug: _harnessed(program, runs, slug) for slug in left if slug in HARNESSED}
     left = [slug for slug in left if slug not in verdicts]
     if left:
-        proof = prove(program.tree, program.entry, contract=program.contract, limits=program.limits, slugs=left)
+        refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
+        proof = prove(
+            program.tree,
+            program.entry,
+            contract=program.contract,
+            limits=program.limits,
+            slugs=left,
+            brief=refuted,  # the program has to change anyway
+        )
         verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
         left = [slug for slug in left if slug not in verdicts]
         if "float" in left and proof.complete:
-            finite = prove_finite(program.tree, program.entry, contract=program.contract, limits=program.limits)
+            finite = prove_finite(
+                program.tree, program.entry, contract=program.contract, limits=program.limits, brief=refuted
+            )
             if finite.holds("float"):
                 verdicts["float"] = _shown(program, finite, "float")
                 left.remove("float")
@@ -182,14 +192,18 @@ class _Runs:
     slugs: tuple[str, ...]
     seen: list[Observation] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    broken: list[tuple[str, ...]] = field(default_factory=list)
+    """What each of the calls was seen to break."""
     cpu_seconds: float = 0.0
 
     def observe(self, calls: Sequence[Call]) -> None:
-        known = {str(call) for call in self.calls}
-        new = [call for text, call in {str(call): call for call in calls}.items() if text not in known]
+        known = {call.blob for call in self.calls}
+        new = [call for blob, call in {call.blob: call for call in calls}.items() if blob not in known]
         if not new:
             return
-        self.seen += self._run(new)
+        seen = self._run(new)
+        self.seen += seen
+        self.broken += [_broken(one, self.program.contract) for one in seen]
         self.calls += new
 
     def go_further(self) -> None:
@@ -217,24 +231,23 @@ class _Runs:
 
     def refuted(self, slug: str) -> Verdict | None:
         """The verdict with the shortest call that was seen to break the property."""
-        contract = self.program.contract
-        shown = [(call, one) for call, one in zip(self.calls, self.seen, strict=True) if slug in _broken(one, contract)]
+        shown = [one for one, broken in zip(self.seen, self.broken, strict=True) if slug in broken]
         if not shown:
             return None
-        call, best = min(shown, key=lambda pair: len(pair[1].call))
+        best = min(shown, key=lambda one: len(one.call))
         if len(best.call) > LONG_CALL:
-            best = self._smaller(slug, call, best)
+            best = self._smaller(slug, best)
         return Verdict(slug, Outcome.REFUTED, best.shows(slug), best.line, Counterexample(best.call, best.shows(slug)))
 
-    def _smaller(self, slug: str, call: Call, best: Observation) -> Observation:
-        kept = {str(call): best}
+    def _smaller(self, slug: str, best: Observation) -> Observation:
+        kept = {best.call: best}
 
         def still_fails(calls: Sequence[Call]) -> list[bool]:
             seen = self._run(calls)
             kept.update({str(one): found for one, found in zip(calls, seen, strict=True)})
             return [slug in _broken(one, self.program.contract) for one in seen]
 
-        return kept[str(minimise(call, still_fails))]
+        return kept[str(minimise(best.made, still_fails))]
 
 
 def _broken(observation: Observation, contract: Contract | None) -> tuple[str, ...]:
@@ -299,7 +312,7 @@ def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
     proof = prove(harness.tree, HARNESS, contract=contract, limits=program.limits, slugs=needed)
     if all(map(proof.holds, needed)):
         return _shown(program, replace(proof, obligations=proof.obligations | {slug}), slug)
-    limits = _narrowed(program.limits, _OPEN if proof.complete else _UNREAD)
+    limits = _narrowed(program.limits, _SINGLE_PATHS)
     found = explore_within(harness.tree, HARNESS, contract=contract, limits=limits)
     suspects = [violation for violation in found.violations if violation.property == "assertion"]
     runs.observe([program.call(one.arguments) for one in suspects if one.arguments is not None])
@@ -332,11 +345,8 @@ def _harness(program: _Program, slug: str) -> Harness:
 
 # --- single paths
 
-_OPEN = {"steps": 1_200, "queries": 50, "total_rlimit": 100_000}
-"""The most that single paths get where the proof attempt left something open."""
-
-_UNREAD = {"steps": 800, "queries": 30, "total_rlimit": 60_000}
-"""The same for programs that the proof attempt could not read, which single paths mostly can't either."""
+_SINGLE_PATHS = {"steps": 800, "queries": 30, "total_rlimit": 40_000}
+"""The most that single paths get, which mostly can't close what a proof left open."""
 
 
 def _narrowed(limits: Limits, most: Mapping[str, int]) -> Limits:
@@ -345,7 +355,7 @@ def _narrowed(limits: Limits, most: Mapping[str, int]) -> Limits:
 
 def _explored(program: _Program, proof: Proof, runs: _Runs, slugs: Sequence[str]) -> dict[str, Verdict]:
     """One exploration, and one more use of the sandbox for what it found."""
-    limits = _narrowed(program.limits, _OPEN if proof.complete else _UNREAD)
+    limits = _narrowed(program.limits, _SINGLE_PATHS)
     context = proof.machine.context if proof.machine else None
     found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits, context=context)
     suspects = [violation for violation in found.violations if violation.property in slugs]

@@ -45,6 +45,7 @@ from verification.abstract.values import (
     options_of,
     type_name,
 )
+from verification.nodes import walk
 from verification.symbolic import encoding, terms
 from verification.symbolic.machine import describe
 from verification.symbolic.values import DIGITS, Raised, Unsupported, builtin_exception, raised
@@ -480,7 +481,7 @@ def _check_iterators(node: ast.Call, args: Sequence[Value]) -> None:
     if not lazy:
         return
     later = [*node.args[lazy[0] + 1 :], *(keyword.value for keyword in node.keywords)]
-    calls = [inner for part in later for inner in ast.walk(part) if isinstance(inner, ast.Call)]
+    calls = [inner for part in later for inner in walk(part) if isinstance(inner, ast.Call)]
     if any(not _is_wrapper(call) for call in calls):
         raise Unsupported("an iterator beside a call that may change what it goes through", node.lineno)
 
@@ -690,7 +691,7 @@ def _settled_kind(kind: Any, run: Machine, mark: int) -> Any:
 def _check_comprehension(generators: Sequence[ast.comprehension], parts: Sequence[ast.expr]) -> None:
     """A walrus carries values from element to element, which one arbitrary element doesn't show."""
     for node in (*parts, *generators):
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.NamedExpr | ast.Yield | ast.Await):
                 raise Unsupported("an assignment inside a comprehension", parts[0].lineno)
             if isinstance(inner, ast.Lambda) and _reads(inner, generators):
@@ -701,12 +702,12 @@ def _reads(node: ast.Lambda, generators: Sequence[ast.comprehension]) -> bool:
     """Whether a lambda depends on what a comprehension goes through, which may be over when it is called."""
     own = {argument.arg for argument in node.args.args}
     seen = _targets(generators) - own
-    return any(isinstance(name, ast.Name) and name.id in seen for name in ast.walk(node.body))
+    return any(isinstance(name, ast.Name) and name.id in seen for name in walk(node.body))
 
 
 def _targets(generators: Sequence[ast.comprehension]) -> set[str]:
     """The names that a comprehension binds."""
-    return {name.id for each in generators for name in ast.walk(each.target) if isinstance(name, ast.Name)}
+    return {name.id for each in generators for name in walk(each.target) if isinstance(name, ast.Name)}
 
 
 def bind(source: Source, generator: ast.comprehension, state: State, run: Machine) -> None:

@@ -39,6 +39,7 @@ from verification.abstract.values import (
     Value,
     widened,
 )
+from verification.nodes import children, walk
 from verification.symbolic import terms
 from verification.symbolic.values import Unsupported
 
@@ -267,7 +268,7 @@ def _assigned(nodes: tuple[ast.AST, ...]) -> frozenset[str]:
         elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
             names.add(node.name)
         if not isinstance(node, ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(children(node))
     return frozenset(names)
 
 
@@ -519,7 +520,7 @@ def _confirm(
 
 def _implied(state: State, facts: list[tuple[_Fact | ClosedForm, Any]], run: Machine) -> list[_Fact | ClosedForm]:
     """Those that hold on every run here: a model that breaks some drops them all at once."""
-    shown = [z3.is_true(z3.simplify(term)) for _, term in facts]
+    shown = [terms.simplified(term) is True for _, term in facts]
     certain = [fact for (fact, _), one in zip(facts, shown, strict=True) if one]
     left = [both for both, one in zip(facts, shown, strict=True) if not one]
     while left:
@@ -566,7 +567,7 @@ def _candidates(loop: Loop, state: State, changes: Changes, run: Machine) -> Ite
 
 
 def _quantities(loop: Loop, state: State, changes: Changes) -> list[_Quantity]:
-    used = {node.id for node in ast.walk(loop.node) if isinstance(node, ast.Name)}
+    used = {node.id for node in walk(loop.node) if isinstance(node, ast.Name)}
     found: list[_Quantity] = []
     for name in sorted(changes.variables):
         value = state.variables.get(name)
@@ -581,7 +582,7 @@ def _quantities(loop: Loop, state: State, changes: Changes) -> list[_Quantity]:
 
 def _anchors(loop: Loop, state: State, changes: Changes, run: Machine) -> list[Any]:
     """Terms that iterations leave alone and that the loop speaks of: variables, lengths, the bound."""
-    used = [node.id for node in ast.walk(loop.node) if isinstance(node, ast.Name)]
+    used = [node.id for node in walk(loop.node) if isinstance(node, ast.Name)]
     anchors: dict[str, Any] = {}
     for name in dict.fromkeys([*used, *state.variables]):
         value = state.variables.get(name)
@@ -602,9 +603,7 @@ def _anchors(loop: Loop, state: State, changes: Changes, run: Machine) -> list[A
     for term in anchors.values():
         if not any(_same(term, other) for other in unique):
             unique.append(term)
-    constants = {
-        node.value for node in ast.walk(loop.node) if isinstance(node, ast.Constant) and type(node.value) is int
-    }
+    constants = {node.value for node in walk(loop.node) if isinstance(node, ast.Constant) and type(node.value) is int}
     unique = unique[:MAX_ANCHORS]
     return [*unique, *(number for number in sorted(constants)[:3] if number not in (0, 1, -1))]
 

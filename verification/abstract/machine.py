@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
+from itertools import combinations
 from typing import Any, ClassVar
 
 import z3
@@ -163,8 +165,6 @@ class Machine:
         self._literals: dict[str, int] = {}
         self._lows: dict[int, tuple[Any, int | None]] = {}
         self._divisions: dict[tuple[int, int], tuple[Any, Any, Any, Any]] = {}
-        integer = z3.IntSort(self.context)
-        self._character = z3.Function("character", integer, integer, integer)
 
     # --- budgets and records
 
@@ -237,20 +237,19 @@ class Machine:
 
     def real_symbol(self, hint: str) -> Any:
         self._symbols += 1
-        return z3.Real(f"{hint}!{self._symbols}", self.context)
+        return terms.Real(f"{hint}!{self._symbols}", self.context)
 
     def array_symbol(self, hint: str, *, truths: bool = False) -> Any:
         self._symbols += 1
-        integer = z3.IntSort(self.context)
-        return z3.Array(f"{hint}!{self._symbols}", integer, z3.BoolSort(self.context) if truths else integer)
+        return terms.IntArray(f"{hint}!{self._symbols}", self.context, truths=truths)
 
     def lift(self, term: Term) -> Any:
         return encoding.lift(term, self.context)
 
     def lift_real(self, term: Term) -> Any:
         if isinstance(term, float | int):
-            return z3.Q(*Fraction(term).as_integer_ratio(), self.context)
-        return z3.ToReal(term) if z3.is_int(term) else term
+            return terms.Q(*Fraction(term).as_integer_ratio(), self.context)
+        return terms.ToReal(term) if isinstance(term, terms.IntTerm) or z3.is_int(term) else term
 
     def is_new(self, term: Term, mark: int) -> bool:
         """Whether a term has a symbol made after `number()` was `mark`."""
@@ -305,6 +304,11 @@ class Machine:
         length = self.symbol(f"{hint}.len", low=least)
         state.assume(length >= least)
         return Text(self.symbol(hint), length, None, digits)
+
+    @cached_property
+    def _character(self) -> Any:
+        integer = z3.IntSort(self.context)
+        return z3.Function("character", integer, integer, integer)
 
     def character(self, text: Text, offset: Term) -> Text:
         if text.literal is not None and isinstance(offset, int):
@@ -362,7 +366,8 @@ class Machine:
         if exponent is not None:
             return Float(real, exponent=exponent, least=least)
         nan, high, low = (self.truth_symbol(f"{hint}.{what}") for what in ("nan", "high", "low"))
-        state.assume(z3.AtMost(nan, high, low, 1))
+        for one, other in combinations((nan, high, low), 2):
+            state.assume(terms.Not(terms.And(one, other)))
         return Float(real, nan, high, low, None, least)
 
     def fresh_content(self, state: State, kind: ContainerShape, hint: str) -> HeapObject:

@@ -7,20 +7,26 @@ the elements of a list, be of the kinds that are left.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
 
 from verification.abstract.machine import Machine
 from verification.abstract.state import State
 from verification.abstract.values import Choice, NoneValue, Value, lineage
+from verification.nodes import walk
 
 _TYPES = ("int", "bool", "str", "float", "list", "dict", "tuple", "set")
 
 
 def narrow(test: ast.expr, holds: bool, state: State, run: Machine) -> None:
     """To be called where the test was found to hold, or not to, before anything else is evaluated."""
-    if any(isinstance(node, ast.NamedExpr) for node in ast.walk(test)):
-        return
-    _narrow(test, holds, state, run)
+    if not _binds(test):
+        _narrow(test, holds, state, run)
+
+
+@functools.lru_cache(maxsize=512)
+def _binds(test: ast.expr) -> bool:
+    return any(isinstance(node, ast.NamedExpr) for node in walk(test))
 
 
 def _narrow(test: ast.expr, holds: bool, state: State, run: Machine) -> None:

@@ -348,10 +348,10 @@ def of_int(term: Term, state: State, run: Machine) -> Float:
     result = run.float_symbol(state, "float", exponent=INT_BITS, least=0)
     number = run.lift(term)
     exact = terms.And(number <= 2**53, number >= -(2**53))
-    real = z3.ToReal(number)
+    real = terms.ToReal(number)
     state.assume(terms.Implies(exact, result.real == real))
-    state.assume(terms.Implies(number > 2**53, result.real >= z3.Q(2**53, 1, run.context)))
-    state.assume(terms.Implies(number < -(2**53), result.real <= z3.Q(-(2**53), 1, run.context)))
+    state.assume(terms.Implies(number > 2**53, result.real >= terms.Q(2**53, 1, run.context)))
+    state.assume(terms.Implies(number < -(2**53), result.real <= terms.Q(-(2**53), 1, run.context)))
     return result
 
 
@@ -413,7 +413,7 @@ def _most(value: Float, state: State, run: Machine) -> int | None:
         return value.exponent
     real = run.lift_real(value.real)
     for power in _MAGNITUDES:
-        bound = z3.Q(2**power, 1, run.context)
+        bound = terms.Q(2**power, 1, run.context)
         if run.entails(state, terms.And(real <= bound, real >= -bound)):
             return power
     return value.exponent
@@ -425,7 +425,7 @@ def _least(value: Float, state: State, run: Machine) -> int | None:
         return value.least
     real = run.lift_real(value.real)
     for power in _DIVISORS:
-        bound = z3.Q(1, 2**-power, run.context)
+        bound = terms.Q(1, 2**-power, run.context)
         if run.entails(state, terms.Or(real >= bound, real <= -bound)):
             return power if value.least is None else max(power, value.least)
     return value.least

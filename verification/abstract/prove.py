@@ -30,6 +30,7 @@ from verification.abstract.values import (
     options_of,
     shape,
 )
+from verification.nodes import walk
 from verification.request import Contract, Limits
 from verification.symbolic import terms
 from verification.symbolic.explore import CONTRACT, broken_by
@@ -82,28 +83,48 @@ class Proof:
         return bool(own) and slug in _BY_INVARIANTS and not any(suspect.hopeless for suspect in own)
 
 
-def prove(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, slugs: Sequence[str]) -> Proof:
-    """Try by shapes alone; where that leaves a property open, with linear invariants, then with exact products."""
-    return _tried(tree, entry, contract, limits, slugs, finite=False)
+def prove(
+    tree: ast.Module,
+    entry: str,
+    *,
+    contract: Contract | None,
+    limits: Limits,
+    slugs: Sequence[str],
+    brief: bool = False,
+) -> Proof:
+    """Try by shapes alone; where that leaves a property open, with linear invariants, then with exact products.
+
+    With `brief`, by shapes alone.
+    """
+    return _tried(tree, entry, contract, limits, slugs, finite=False, brief=brief)
 
 
-def prove_finite(tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits) -> Proof:
+def prove_finite(
+    tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, brief: bool = False
+) -> Proof:
     """The same for the property `float`, which speaks of calls with finite floats only."""
-    found = _tried(tree, entry, contract, limits, ["float"], finite=True)
+    found = _tried(tree, entry, contract, limits, ["float"], finite=True, brief=brief)
     found.assumptions = (*found.assumptions, FINITE)
     return found
 
 
 def _tried(
-    tree: ast.Module, entry: str, contract: Contract | None, limits: Limits, slugs: Sequence[str], *, finite: bool
+    tree: ast.Module,
+    entry: str,
+    contract: Contract | None,
+    limits: Limits,
+    slugs: Sequence[str],
+    *,
+    finite: bool,
+    brief: bool,
 ) -> Proof:
     context = terms.Context()
     found = _attempt(tree, entry, contract, limits, context, finite=finite)
-    if found.complete and all(found.holds(slug) for slug in slugs):
+    if brief or (found.complete and all(found.holds(slug) for slug in slugs)):
         return found
     if not found.complete or not any(found.promising(slug) for slug in slugs):
         return found
-    if any(isinstance(node, ast.For | ast.While) for node in ast.walk(tree)):
+    if any(isinstance(node, ast.For | ast.While) for node in walk(tree)):
         again = _attempt(tree, entry, contract, limits, context, invariants=True, finite=finite)
         found = again if again.complete else found
     wanted = [slug for slug in _OF_VALUES if slug in slugs and found.promising(slug)]

@@ -15,6 +15,7 @@ from typing import Any
 from verification.abstract.machine import Machine
 from verification.abstract.state import State
 from verification.abstract.values import Bool, Int, Ref, Seq, Term, Text, Value
+from verification.nodes import walk
 from verification.symbolic import terms
 
 MAX_MEASURES = 24
@@ -117,7 +118,7 @@ def _sums(node: ast.While, head: State) -> Iterator[_Sum]:
     """Of what the loop's own test compares, and of the numbers that its body sets."""
     for first, second in combinations(_compared(node.test), 2):
         yield _Sum(first, second)
-    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+    names = {inner.id for inner in walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
     numbers = sorted(name for name in names if isinstance(head.variables.get(name), Int))
     for one, other in combinations(numbers, 2):
         yield _Sum(_Measure(one), _Measure(other))
@@ -128,7 +129,7 @@ def _measures(node: ast.While, head: State) -> Iterator[_Measure]:
     yield from _compared(node)
     numbers = [name for name, value in head.variables.items() if isinstance(value, Int)]
     sizes = [f"len {name}" for name, value in head.variables.items() if _size(value, head) is not None]
-    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    used = {inner.id for inner in walk(node) if isinstance(inner, ast.Name)}
     parts_ = [part for part in [*numbers, *sizes] if part.removeprefix("len ") in used]
     for part in parts_:
         yield _Measure(part)
@@ -137,7 +138,7 @@ def _measures(node: ast.While, head: State) -> Iterator[_Measure]:
 
 
 def _compared(node: ast.AST) -> Iterator[_Measure]:
-    for compared in (inner for inner in ast.walk(node) if isinstance(inner, ast.Compare)):
+    for compared in (inner for inner in walk(node) if isinstance(inner, ast.Compare)):
         parts = [compared.left, *compared.comparators]
         for kind, left, right in zip(compared.ops, parts, parts[1:], strict=False):
             a, b = _name(left), _name(right)

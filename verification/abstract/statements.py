@@ -45,6 +45,7 @@ from verification.abstract.values import (
     options_of,
     type_name,
 )
+from verification.nodes import walk
 from verification.symbolic import encoding, terms
 from verification.symbolic.machine import describe
 from verification.symbolic.values import Raised, Unsupported, raised
@@ -398,7 +399,7 @@ def _refused(node: ast.FunctionDef) -> str | None:
         return "decorated function"
     if node.args.vararg or node.args.kwarg:
         return "function with *args or **kwargs"
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Global | ast.Nonlocal):
             return "function with global or nonlocal"
         if isinstance(inner, ast.Yield | ast.YieldFrom):

@@ -13,6 +13,7 @@ import sys
 import types
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 Wire = Any
@@ -21,6 +22,9 @@ Wire = Any
 MAX_DEPTH = 100
 MAX_YIELDED = 10_000
 """How much of a returned iterator is drawn."""
+
+_PLAIN = frozenset((type(None), bool, int, float, str))
+"""Kinds of values that are in wire form what they are."""
 
 _LONG_NUMBER = 20_000  # characters; beyond, Decimal and Fraction arithmetic is no longer cheap
 _SAME_HASH = 32  # so many different keys with one hash are an attack
@@ -114,7 +118,7 @@ def encode(value: Any, depth: int = 0) -> Wire:
 
 def decode(wire: Wire, *, iterator: Callable[[list[Any]], Any] = Yielded, depth: int = 0) -> Any:
     """Wire form to a builtin value; refuses keys made to collide, and numbers made to be slow."""
-    if wire is None or isinstance(wire, bool | int | float | str):
+    if type(wire) in _PLAIN:
         return wire
     if not isinstance(wire, list) or not wire or depth > MAX_DEPTH:
         raise Unserialisable("not a tagged value")
@@ -122,7 +126,11 @@ def decode(wire: Wire, *, iterator: Callable[[list[Any]], Any] = Yielded, depth:
     if not isinstance(tag, str):
         raise Unserialisable("not a tagged value")
     if tag in SEQUENCES:
-        items = [decode(item, iterator=iterator, depth=depth + 1) for item in wire[1:]]
+        below = depth + 1
+        items = [
+            item if type(item) in _PLAIN else decode(item, iterator=iterator, depth=below)
+            for item in islice(wire, 1, None)
+        ]
         if tag in ("s", "fs"):
             _refuse_collisions(items)
         return iterator(items) if tag == "g" else SEQUENCES[tag](items)

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from verification.nodes import children, walk
 from verification.symbolic.builtins import FUNCTIONS
 from verification.symbolic.machine import Call, Evaluated, Flow, Machine, Returned, unsupported_use
 from verification.symbolic.methods import call_method
@@ -172,7 +173,7 @@ def _undefined_annotation(node: ast.FunctionDef, state: State, run: Machine) -> 
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
     annotations = [a.annotation for a in arguments if a is not None] + [node.returns]
     for annotation in annotations:
-        for name in ast.walk(annotation) if annotation is not None else ():
+        for name in walk(annotation) if annotation is not None else ():
             if isinstance(name, ast.Name) and name.id not in state.variables and not hasattr(python_builtins, name.id):
                 return name.lineno
     return None
@@ -206,6 +207,6 @@ def _own_nodes(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
         node = waiting.pop()
         yield node
         if isinstance(node, _COMPREHENSIONS):
-            waiting.extend(walrus.target for walrus in ast.walk(node) if isinstance(walrus, ast.NamedExpr))
+            waiting.extend(walrus.target for walrus in walk(node) if isinstance(walrus, ast.NamedExpr))
         elif not isinstance(node, _SCOPES):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(children(node))

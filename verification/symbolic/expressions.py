@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from verification.nodes import walk
 from verification.symbolic import dicts, encoding, operators, sequences
 from verification.symbolic.iteration import iterate, sources
 from verification.symbolic.machine import Call, Evaluated, ExpressionHandler, Machine, describe, unsupported_use
@@ -312,7 +313,7 @@ def _short_circuit(node: ast.GeneratorExp, function: Value, state: State, run: M
 
 def _refuse_assignments(node: ast.ListComp | ast.GeneratorExp) -> None:
     """`:=` in a comprehension binds a name of the function around it."""
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.NamedExpr):
             raise Unsupported("an assignment inside a comprehension", inner.lineno)
 

@@ -72,12 +72,12 @@ class Solver:
     def _check_along(self, path: Step | None, extra: Sequence[Term], model: bool) -> tuple[Answer, Any]:
         self._follow(path)
         if extra:
-            self._solver.push()
+            terms.push(self._solver)
             for term in extra:
                 terms.assume(self._solver, term)
         answer = self._ask(self._solver, model)
         if extra:
-            self._solver.pop()
+            terms.pop(self._solver)
         return answer
 
     def _check_alone(self, path: Step | None, extra: Sequence[Term], model: bool) -> tuple[Answer, Any]:
@@ -88,19 +88,16 @@ class Solver:
         return self._ask(solver, model)
 
     def _ask(self, solver: Any, wanted: bool) -> tuple[Answer, Any]:
-        answer: Answer = str(solver.check())  # type: ignore[assignment]
+        answer = terms.check(solver)
         model = solver.model() if wanted and answer == "sat" else None
-        self.context.spent = max(self.context.spent, _resources(solver.statistics()))
+        self.context.spent = max(self.context.spent, terms.resources(solver))
         if self.context.spent - self._spent_before > self._limits.total_rlimit:
             raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
 
     def holds(self, model: Any, condition: Any) -> bool | None:
         """The condition's truth in a model, or None if the model doesn't tell."""
-        value = model.eval(condition, model_completion=True)
-        if z3.is_true(value):
-            return True
-        return False if z3.is_false(value) else None
+        return terms.truth_in(model, condition)
 
     def _follow(self, path: Step | None) -> None:
         """Keep the scopes that the path shares with the last one, drop the others and add the rest in one."""
@@ -113,19 +110,10 @@ class Solver:
                 break
             missing.append(step)
         if len(self._scopes) > kept:
-            self._solver.pop(len(self._scopes) - kept)
+            terms.pop(self._solver, len(self._scopes) - kept)
             del self._scopes[kept:]
         if missing:
-            self._solver.push()
+            terms.push(self._solver)
             self._scopes.append(missing[0])
             for step in reversed(missing):
                 terms.assume(self._solver, step.term)
-
-
-def _resources(statistics: Any) -> int:
-    """Resource units that the whole context has spent; among the last of what may be a thousand entries."""
-    context, held = statistics.ctx.ref(), statistics.stats
-    for at in range(z3.Z3_stats_size(context, held) - 1, -1, -1):
-        if z3.Z3_stats_get_key(context, held, at) == "rlimit count":
-            return int(z3.Z3_stats_get_uint_value(context, held, at))
-    return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import z3
 from z3 import z3core
@@ -58,7 +58,23 @@ _get_app_decl = _foreign("Z3_get_app_decl", _POINTER, result=_POINTER)
 _get_decl_kind = _foreign("Z3_get_decl_kind", _POINTER, result=ctypes.c_uint)
 _get_app_num_args = _foreign("Z3_get_app_num_args", _POINTER, result=ctypes.c_uint)
 _get_app_arg = _foreign("Z3_get_app_arg", _POINTER, ctypes.c_uint)
+_mk_int2real = _foreign("Z3_mk_int2real", _POINTER)
+_mk_real = _foreign("Z3_mk_real_int64", ctypes.c_int64, ctypes.c_int64)
+_mk_array_sort = _foreign("Z3_mk_array_sort", _POINTER, _POINTER)
+_simplify = _foreign("Z3_simplify", _POINTER)
+_model_eval = _foreign(
+    "Z3_model_eval", _POINTER, _POINTER, ctypes.c_bool, ctypes.POINTER(_POINTER), result=ctypes.c_bool
+)
 _solver_assert = _foreign("Z3_solver_assert", _POINTER, _POINTER, result=None)
+_solver_check = _foreign("Z3_solver_check", _POINTER, result=ctypes.c_int)
+_solver_push = _foreign("Z3_solver_push", _POINTER, result=None)
+_solver_pop = _foreign("Z3_solver_pop", _POINTER, ctypes.c_uint, result=None)
+_solver_statistics = _foreign("Z3_solver_get_statistics", _POINTER, result=_POINTER)
+_stats_inc_ref = _foreign("Z3_stats_inc_ref", _POINTER, result=None)
+_stats_dec_ref = _foreign("Z3_stats_dec_ref", _POINTER, result=None)
+_stats_size = _foreign("Z3_stats_size", _POINTER, result=ctypes.c_uint)
+_stats_key = _foreign("Z3_stats_get_key", _POINTER, ctypes.c_uint, result=ctypes.c_char_p)
+_stats_uint = _foreign("Z3_stats_get_uint_value", _POINTER, ctypes.c_uint, result=ctypes.c_uint)
 
 _SMALL = 1 << 62
 
@@ -158,14 +174,43 @@ class IntTerm(_Known, z3.ArithRef):
         return IntTerm(_mk_minus(self.ctx.ctx, self.ast), self.ctx)
 
 
+def _real_relation(make: Any, plain: Any) -> Callable[[Any, Any], Any]:
+    def compared(self: RealTerm, other: Any) -> Any:
+        if type(other) is RealTerm:
+            ast = other.ast
+        elif type(other) is int:
+            ast = _fraction(other, 1, self.ctx)
+        else:
+            return plain(self, other)
+        return BoolTerm(make(self.ctx.ctx, self.ast, ast), self.ctx)
+
+    return compared
+
+
+class RealTerm(_Known, z3.ArithRef):
+    """A real number."""
+
+    __eq__ = _real_relation(_mk_eq, z3.ArithRef.__eq__)
+    __ne__ = _real_relation(_unequal, z3.ArithRef.__ne__)
+    __le__ = _real_relation(_mk_le, z3.ArithRef.__le__)
+    __lt__ = _real_relation(_mk_lt, z3.ArithRef.__lt__)
+    __ge__ = _real_relation(_mk_ge, z3.ArithRef.__ge__)
+    __gt__ = _real_relation(_mk_gt, z3.ArithRef.__gt__)
+    __hash__ = _Known.__hash__
+
+
 class Context(z3.Context):
     """Where terms live; keeps what they need again and again, as bare pointers, since an object would keep it alive."""
 
     def __init__(self) -> None:
         super().__init__()
-        kept = (z3.IntSort(self), z3.BoolSort(self), z3.BoolVal(False, self), z3.BoolVal(True, self))
-        self.int_sort, self.bool_sort, *self.truths = (self.keep(term.as_ast()) for term in kept)
+        self._kept: list[Any] = []
+        kept = (z3.IntSort(self), z3.BoolSort(self), z3.RealSort(self), z3.BoolVal(False, self), z3.BoolVal(True, self))
+        self.int_sort, self.bool_sort, self.real_sort, *self.truths = (self.keep(term.as_ast()) for term in kept)
         self.numerals: dict[int, Any] = {}
+        self.fractions: dict[tuple[int, int], Any] = {}
+        self.array_sorts: dict[bool, Any] = {}
+        """Of arrays from ints to truths, and to ints."""
         self.spent = 0
         """Resource units that its solvers have used."""
 
@@ -173,12 +218,13 @@ class Context(z3.Context):
         if not ast.value:
             raise z3.Z3Exception("no such term")
         _inc_ref(self.ctx, ast)
+        self._kept.append(ast)
         return ast
 
     def __del__(self) -> None:
         # A context that is deleted with terms in use looks for them one by one.
         if self.ctx is not None:
-            for ast in (self.int_sort, self.bool_sort, *self.truths, *self.numerals.values()):
+            for ast in self._kept:
                 _dec_ref(self.ctx, ast)
         super().__del__()
 
@@ -191,6 +237,17 @@ def _numeral(value: int, context: Any) -> Any:
         else:
             known = context.keep(z3.IntVal(value, context).ast)
         context.numerals[value] = known
+    return known
+
+
+def _fraction(above: int, below: int, context: Any) -> Any:
+    known = context.fractions.get((above, below))
+    if known is None:
+        if -_SMALL < above < _SMALL and below < _SMALL:
+            known = context.keep(_mk_real(context.ctx, above, below))
+        else:
+            known = context.keep(z3.Q(above, below, context).ast)
+        context.fractions[above, below] = known
     return known
 
 
@@ -210,6 +267,8 @@ def wrap(term: Any) -> Any:
         return BoolTerm(term.ast, term.ctx)
     if type(term) is z3.ArithRef and term.is_int():
         return IntTerm(term.ast, term.ctx)
+    if type(term) is z3.ArithRef:
+        return RealTerm(term.ast, term.ctx)
     return term
 
 
@@ -219,6 +278,8 @@ def _of_any_sort(ast: Any, context: Any) -> Any:
         return IntTerm(ast, context)
     if kind == z3.Z3_BOOL_SORT:
         return BoolTerm(ast, context)
+    if kind == z3.Z3_REAL_SORT:
+        return RealTerm(ast, context)
     return z3.z3._to_expr_ref(ast, context)
 
 
@@ -233,6 +294,29 @@ def Int(name: str, context: Any) -> Any:
 def Bool(name: str, context: Any) -> Any:
     symbol = _mk_string_symbol(context.ctx, name.encode())
     return BoolTerm(_mk_const(context.ctx, symbol, context.bool_sort), context)
+
+
+def Real(name: str, context: Any) -> Any:
+    symbol = _mk_string_symbol(context.ctx, name.encode())
+    return RealTerm(_mk_const(context.ctx, symbol, context.real_sort), context)
+
+
+def Q(above: int, below: int, context: Any) -> Any:
+    return RealTerm(_fraction(above, below, context), context)
+
+
+def ToReal(term: Any) -> Any:
+    return RealTerm(_mk_int2real(term.ctx.ctx, term.ast), term.ctx)
+
+
+def IntArray(name: str, context: Any, *, truths: bool = False) -> Any:
+    """An array from ints to ints, or to truths."""
+    sort = context.array_sorts.get(truths)
+    if sort is None:
+        element = context.bool_sort if truths else context.int_sort
+        sort = context.array_sorts[truths] = context.keep(_mk_array_sort(context.ctx, context.int_sort, element))
+    symbol = _mk_string_symbol(context.ctx, name.encode())
+    return z3.ArrayRef(_mk_const(context.ctx, symbol, sort), context)
 
 
 def IntVal(value: int, context: Any) -> Any:
@@ -302,15 +386,59 @@ def assume(solver: Any, term: Any) -> None:
     _solver_assert(solver.ctx.ctx, solver.solver, term.ast)
 
 
+def push(solver: Any) -> None:
+    _solver_push(solver.ctx.ctx, solver.solver)
+
+
+def pop(solver: Any, scopes: int = 1) -> None:
+    _solver_pop(solver.ctx.ctx, solver.solver, scopes)
+
+
+def check(solver: Any) -> Literal["sat", "unsat", "unknown"]:
+    answer = _solver_check(solver.ctx.ctx, solver.solver)
+    return "sat" if answer == 1 else "unsat" if answer == -1 else "unknown"
+
+
+def resources(solver: Any) -> int:
+    """Resource units that the whole context has spent; among the last of what may be a thousand statistics."""
+    context = solver.ctx.ctx
+    held = _solver_statistics(context, solver.solver)
+    _stats_inc_ref(context, held)
+    try:
+        for at in range(_stats_size(context, held) - 1, -1, -1):
+            if _stats_key(context, held, at) == b"rlimit count":
+                return int(_stats_uint(context, held, at))
+    finally:
+        _stats_dec_ref(context, held)
+    return 0
+
+
 # --- reading terms
 
 
 def known(term: Any) -> bool | None:
     """Which truth a constant is; None for any other term."""
-    context = term.ctx
-    if term.ast.value == context.truths[1].value:
+    return _truth(term.ast, term.ctx)
+
+
+def simplified(term: Any) -> bool | None:
+    """Which truth a term of truths comes down to; None where that does not show at once."""
+    found = _simplify(term.ctx.ctx, term.ast)
+    return _truth(found, term.ctx)
+
+
+def truth_in(model: Any, term: Any) -> bool | None:
+    """A term's truth in a model, whose open parts are filled in; None if the model doesn't tell."""
+    found = _POINTER()
+    if not _model_eval(term.ctx.ctx, model.model, term.ast, True, ctypes.byref(found)):
+        return None
+    return _truth(found, term.ctx)
+
+
+def _truth(ast: Any, context: Any) -> bool | None:
+    if ast.value == context.truths[1].value:
         return True
-    return False if term.ast.value == context.truths[0].value else None
+    return False if ast.value == context.truths[0].value else None
 
 
 def operator_of(term: Any) -> int:

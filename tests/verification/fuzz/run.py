@@ -96,9 +96,11 @@ class Tally:
         told = ", ".join(f"{outcome} {by_outcome[outcome]}" for outcome in map(str, Outcome))
         refused = "; ".join(f"{reason} {number}" for reason, number in self.refusals.most_common(3))
         share = self.with_a_proof / max(self.programs, 1)
+        slow = sum(finding.disagreement.kind == "not ended" for finding in self.findings)
         return (
             f"{seconds:.0f} s: {self.programs} programs, {self.programs / max(seconds, 1e-9):.1f} a second; {told}; "
-            f"{share:.0%} with a proof; refused most: {refused or 'nothing'}; {len(self.findings)} disagreements"
+            f"{share:.0%} with a proof; refused most: {refused or 'nothing'}; {len(self.findings) - slow} disagreements"
+            + (f"; {slow} proofs of an end that did not come, to be looked at" if slow else "")
         )
 
     def to_json(self, seconds: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from verification.abstract.library.given import (
     need_order,
     wrong,
 )
-from verification.abstract.machine import Machine
+from verification.abstract.machine import INDEXABLE, Machine
 from verification.abstract.state import State
 from verification.abstract.values import (
     INT,
@@ -258,9 +258,9 @@ def _merge(call: Given, state: State, run: Machine) -> Value:
 
 def _bisect(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(2, 2)
-    found = containers.whole_shape(args[0], state, run, call.line) if isinstance(args[0], Ref | Tup) else None
-    if found is None:
+    if not isinstance(args[0], Tup) and not (isinstance(args[0], Ref) and args[0].kind in INDEXABLE):
         return wrong(args[0], state, run, call.line)
+    found = containers.whole_shape(args[0], state, run, call.line)
     item = run.stored_shape(state, args[1])
     if not (operators.orderable(found, item) and operators.orderable(item, found)):
         about_none = operators.holds_none(found, item)

@@ -71,7 +71,7 @@ def truncated(value: Float, state: State, run: Machine, line: int) -> Value:
     if known is not None:
         return Int(int(known))
     result = run.symbol("whole")
-    real, whole = run.lift_real(value.real), z3.ToReal(result)
+    real, whole = run.lift_real(value.real), terms.ToReal(result)
     state.assume(terms.Implies(real >= 0, terms.And(whole <= real, real < whole + 1)))
     state.assume(terms.Implies(real < 0, terms.And(whole >= real, real > whole - 1)))
     return Int(result)
@@ -88,7 +88,7 @@ def _rounded(direction: str) -> Handler:
         run.may_raise(state, encoding.negation(value.nan), "ValueError", call.line)
         run.may_raise(state, operators.finite(value), "OverflowError", call.line)
         result = run.symbol("whole")
-        real, whole = run.lift_real(value.real), z3.ToReal(result)
+        real, whole = run.lift_real(value.real), terms.ToReal(result)
         if direction == "down":
             state.assume(terms.And(whole <= real, real < whole + 1))
         else:
@@ -114,8 +114,8 @@ def _round(call: Given, state: State, run: Machine) -> Value:
         run.may_raise(state, encoding.negation(value.nan), "ValueError", call.line)
         run.may_raise(state, operators.finite(value), "OverflowError", call.line)
         result = run.symbol("rounded")
-        real, whole = run.lift_real(value.real), z3.ToReal(result)
-        state.assume(terms.And(whole - real <= z3.Q(1, 2, run.context), real - whole <= z3.Q(1, 2, run.context)))
+        real, whole = run.lift_real(value.real), terms.ToReal(result)
+        state.assume(terms.And(whole - real <= terms.Q(1, 2, run.context), real - whole <= terms.Q(1, 2, run.context)))
         return Int(result)
     exponent = None if value.exponent is None else value.exponent + 1
     if exponent is None:
