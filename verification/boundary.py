@@ -198,7 +198,9 @@ def _builtin(kind: Kind) -> Kind:
 def _distinct(values: Iterable[_T]) -> Iterator[_T]:
     seen = set()
     for value in values:
-        key = literal(value)
+        key = repr(value)
+        if "{" in key:
+            key = literal(value)  # as sets are written in any order
         if key not in seen:
             seen.add(key)
             yield value

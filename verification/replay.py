@@ -7,6 +7,7 @@ and counts executed lines, so that an endless loop ends at the same step on ever
 from __future__ import annotations
 
 import marshal
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,10 +118,13 @@ class Observation:
         return f"returned {self.shown}" if self.status == "returned" else self.status
 
 
+_SPECIAL = re.compile("[{]|inf|nan").search
+
+
 def literal(value: object) -> str:
     """The value as an expression that makes it, whatever the order in which this process holds its sets."""
     text = repr(value)
-    if len(text) < LONG and not any(part in text for part in ("{", "inf", "nan")):
+    if len(text) < LONG and not _SPECIAL(text):
         return text  # without sets, whose order is this process's, and what repr writes as a name that nothing has
     kind = type(value)
     if isinstance(value, float) and value - value != 0:

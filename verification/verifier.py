@@ -23,6 +23,7 @@ from verification.replay import Call, Observation, replay
 from verification.request import Contract, Limits
 from verification.sandbox import Pool
 from verification.security.sinks import check as check_security
+from verification.symbolic import terms
 from verification.symbolic.explore import CONTRACT, EXPLORED_SLUGS, Exploration, Violation, broken_by, explore_within
 from verification.symbolic.inputs import Parameter, parameters
 from verification.triage import Unreadable, choose_entry, read
@@ -114,6 +115,10 @@ class _Program:
         found = [node for node in self.tree.body if isinstance(node, ast.FunctionDef) and node.name == self.entry]
         return parameters(found[-1]) if found else []
 
+    def context(self) -> terms.Context | None:
+        """For a proof whose certificate is wanted, a context of its own: certificates are written from its terms."""
+        return terms.Context() if self.certify else None
+
     def call(self, arguments: Sequence[object]) -> Call:
         positional = sum(not parameter.keyword_only for parameter in self.parameters)
         named = [parameter.name for parameter in self.parameters[positional:]]
@@ -162,12 +167,18 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
             limits=program.limits,
             slugs=left,
             brief=refuted,  # the program has to change anyway
+            context=program.context(),
         )
         verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
         left = [slug for slug in left if slug not in verdicts]
         if "float" in left and proof.complete:
             finite = prove_finite(
-                program.tree, program.entry, contract=program.contract, limits=program.limits, brief=refuted
+                program.tree,
+                program.entry,
+                contract=program.contract,
+                limits=program.limits,
+                brief=refuted,
+                context=program.context(),
             )
             if finite.holds("float"):
                 verdicts["float"] = _shown(program, finite, "float")
@@ -309,7 +320,14 @@ def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
         return Verdict(slug, Outcome.UNSUPPORTED, f"{no} is not modelled")
     contract = Contract(pre=harness.pre)
     needed = ("assertion", "termination", "recursion") if slug == "equivalence" else ("assertion",)
-    proof = prove(harness.tree, HARNESS, contract=contract, limits=program.limits, slugs=needed)
+    proof = prove(
+        harness.tree,
+        HARNESS,
+        contract=contract,
+        limits=program.limits,
+        slugs=needed,
+        context=program.context(),
+    )
     if all(map(proof.holds, needed)):
         return _shown(program, replace(proof, obligations=proof.obligations | {slug}), slug)
     limits = _narrowed(program.limits, _SINGLE_PATHS)
@@ -356,7 +374,7 @@ def _narrowed(limits: Limits, most: Mapping[str, int]) -> Limits:
 def _explored(program: _Program, proof: Proof, runs: _Runs, slugs: Sequence[str]) -> dict[str, Verdict]:
     """One exploration, and one more use of the sandbox for what it found."""
     limits = _narrowed(program.limits, _SINGLE_PATHS)
-    context = proof.machine.context if proof.machine else None
+    context = proof.machine.room.context if proof.machine else None
     found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits, context=context)
     suspects = [violation for violation in found.violations if violation.property in slugs]
     calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]

@@ -450,7 +450,10 @@ def _present(content: Table, key: Value, run: Machine) -> Term | None:
     if known is None:
         return None
     array = dict(content.members).get(known[0])
-    return None if array is None else terms.wrap(z3.simplify(terms.Select(array, run.lift(known[1]))))
+    if array is None:
+        return None
+    found = terms.Select(array, run.lift(known[1]))
+    return found if z3.is_const(array) else run.room.simplified(found)
 
 
 # --- dicts

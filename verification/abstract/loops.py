@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import z3
-
 from verification.abstract import containers
 from verification.abstract.containers import Source
 from verification.abstract.machine import Dead, Machine, settled
@@ -160,7 +158,7 @@ def _check_size(source: Source, head: State, back: State, run: Machine, line: in
             before, after = containers.count(value, head, run), containers.count(value, back, run)
             same: Term = run.truth_symbol("unchanged") if removed else run.lift(before) == run.lift(after)
             try:
-                run.may_raise(back, settled(z3.simplify(same)), "RuntimeError", line)
+                run.may_raise(back, settled(run.room.simplified(same)), "RuntimeError", line)
             except Dead:
                 continue
 
@@ -520,7 +518,7 @@ def _confirm(
 
 def _implied(state: State, facts: list[tuple[_Fact | ClosedForm, Any]], run: Machine) -> list[_Fact | ClosedForm]:
     """Those that hold on every run here: a model that breaks some drops them all at once."""
-    shown = [terms.simplified(term) is True for _, term in facts]
+    shown = [terms.known(run.room.simplified(term)) is True for _, term in facts]
     certain = [fact for (fact, _), one in zip(facts, shown, strict=True) if one]
     left = [both for both, one in zip(facts, shown, strict=True) if not one]
     while left:

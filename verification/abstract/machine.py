@@ -51,7 +51,7 @@ from verification.abstract.values import (
 )
 from verification.request import Contract, Limits
 from verification.symbolic import encoding, terms
-from verification.symbolic.solver import BudgetExhausted, Solver
+from verification.symbolic.solver import BudgetExhausted, Room, Solver
 from verification.symbolic.state import Step
 from verification.symbolic.values import Raised, Unsupported, raised
 
@@ -112,7 +112,10 @@ class Machine:
     invariants: bool = False
     """Whether loops look for invariants beyond the shapes of their variables."""
 
-    context: terms.Context = field(default_factory=terms.Context)
+    context: terms.Context = field(default_factory=terms.shared)
+    room: Room = field(default_factory=Room)
+    """Where its questions are answered."""
+
     finite: bool = False
     """Whether floats in the arguments are finite, as the property `float` takes them to be."""
 
@@ -156,7 +159,7 @@ class Machine:
     """Exceptions, by name and line, that hang on something left open, which no invariant can decide."""
 
     def __post_init__(self) -> None:
-        self.solver = Solver(self.limits, self.context)
+        self.solver = Solver(self.limits, self.room)
         self._symbols = 0
         self._address = 0
         self._frames = 0

@@ -35,7 +35,7 @@ from verification.request import Contract, Limits
 from verification.symbolic import terms
 from verification.symbolic.explore import CONTRACT, broken_by
 from verification.symbolic.inputs import Kind, Parameter, parameters, parse
-from verification.symbolic.solver import BudgetExhausted
+from verification.symbolic.solver import BudgetExhausted, Room
 from verification.symbolic.values import Raised, Unsupported
 
 _BY_INVARIANTS = frozenset(
@@ -91,19 +91,27 @@ def prove(
     limits: Limits,
     slugs: Sequence[str],
     brief: bool = False,
+    context: terms.Context | None = None,
 ) -> Proof:
     """Try by shapes alone; where that leaves a property open, with linear invariants, then with exact products.
 
-    With `brief`, by shapes alone.
+    With `brief`, by shapes alone. Terms and solver are in the given `context`; by default the terms share one with
+    those of other programs.
     """
-    return _tried(tree, entry, contract, limits, slugs, finite=False, brief=brief)
+    return _tried(tree, entry, contract, limits, slugs, finite=False, brief=brief, context=context)
 
 
 def prove_finite(
-    tree: ast.Module, entry: str, *, contract: Contract | None, limits: Limits, brief: bool = False
+    tree: ast.Module,
+    entry: str,
+    *,
+    contract: Contract | None,
+    limits: Limits,
+    brief: bool = False,
+    context: terms.Context | None = None,
 ) -> Proof:
     """The same for the property `float`, which speaks of calls with finite floats only."""
-    found = _tried(tree, entry, contract, limits, ["float"], finite=True, brief=brief)
+    found = _tried(tree, entry, contract, limits, ["float"], finite=True, brief=brief, context=context)
     found.assumptions = (*found.assumptions, FINITE)
     return found
 
@@ -117,19 +125,20 @@ def _tried(
     *,
     finite: bool,
     brief: bool,
+    context: terms.Context | None,
 ) -> Proof:
-    context = terms.Context()
-    found = _attempt(tree, entry, contract, limits, context, finite=finite)
+    place = (terms.shared(), Room()) if context is None else (context, Room(context))
+    found = _attempt(tree, entry, contract, limits, *place, finite=finite)
     if brief or (found.complete and all(found.holds(slug) for slug in slugs)):
         return found
     if not found.complete or not any(found.promising(slug) for slug in slugs):
         return found
     if any(isinstance(node, ast.For | ast.While) for node in walk(tree)):
-        again = _attempt(tree, entry, contract, limits, context, invariants=True, finite=finite)
+        again = _attempt(tree, entry, contract, limits, *place, invariants=True, finite=finite)
         found = again if again.complete else found
     wanted = [slug for slug in _OF_VALUES if slug in slugs and found.promising(slug)]
     if wanted:
-        exact = _attempt(tree, entry, contract, limits, context, invariants=True, exact=True, finite=finite)
+        exact = _attempt(tree, entry, contract, limits, *place, invariants=True, exact=True, finite=finite)
         kept = all(exact.holds(slug) for slug in slugs if found.holds(slug))
         if exact.complete and kept and any(map(exact.holds, wanted)):
             return exact
@@ -142,13 +151,14 @@ def _attempt(
     contract: Contract | None,
     limits: Limits,
     context: terms.Context,
+    room: Room,
     *,
     finite: bool,
     invariants: bool = False,
     exact: bool = False,
 ) -> Proof:
     limits = replace(limits, steps=min(limits.steps, STEPS), queries=min(limits.queries, QUERIES))
-    run = Machine(limits, contract, invariants, context, finite, exact)
+    run = Machine(limits, contract, invariants, context, room, finite, exact)
     found = Proof(machine=run)
     try:
         _run(run, tree, entry, contract)

@@ -90,14 +90,15 @@ def _form(name: str, found: Rehearsal, state: State, forms: dict[str, ClosedForm
         if not isinstance(after, Int):
             return None
         change = run.lift(after.term) - _term(found.head, name)
-        changes.append(z3.simplify(z3.substitute(change, *known) if known else change))
+        changes.append(run.room.simplified(z3.substitute(change, *known) if known else change))
     if any(not change.eq(changes[0]) for change in changes):
         return None
     at_zero, at_one = (
-        z3.simplify(z3.substitute(changes[0], (found.number, terms.IntVal(number, run.context)))) for number in (0, 1)
+        run.room.simplified(z3.substitute(changes[0], (found.number, terms.IntVal(number, run.context))))
+        for number in (0, 1)
     )
-    growing = z3.simplify(at_one - at_zero)
-    if not _is_zero(z3.simplify(changes[0] - at_zero - growing * found.number)):
+    growing = run.room.simplified(at_one - at_zero)
+    if not _is_zero(run.room.simplified(changes[0] - at_zero - growing * found.number)):
         return None
     if run.is_new(at_zero, found.mark) or run.is_new(growing, found.mark):
         return None
@@ -115,8 +116,8 @@ def _is_symbol(term: Any) -> bool:
 
 
 def _is_zero(term: Any) -> bool:
-    return term == 0 if isinstance(term, int) else bool(z3.is_int_value(term)) and term.as_long() == 0
+    return term == 0 if isinstance(term, int) else bool(z3.is_int_value(term)) and terms.numeral_of(term) == 0
 
 
 def _plain(term: Any) -> Any:
-    return term.as_long() if z3.is_int_value(term) else terms.wrap(term)
+    return terms.numeral_of(term) if z3.is_int_value(term) else terms.wrap(term)

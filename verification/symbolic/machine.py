@@ -11,7 +11,7 @@ import z3
 
 from verification.request import Limits
 from verification.symbolic import encoding, terms
-from verification.symbolic.solver import BudgetExhausted, Solver
+from verification.symbolic.solver import BudgetExhausted, Room, Solver
 from verification.symbolic.state import State, Step
 from verification.symbolic.values import (
     Bool,
@@ -117,7 +117,7 @@ class Machine:
     """Heap addresses below it belong to the module: reading them is fine, changing them is refused."""
 
     def __post_init__(self) -> None:
-        self.solver = Solver(self.limits, self.context)
+        self.solver = Solver(self.limits, Room(self.context))
         self._steps = 0
         self._symbols = 0
         self._address = 0

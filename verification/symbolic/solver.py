@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import z3
@@ -43,24 +44,56 @@ class BudgetExhausted(Exception):
     """The exploration spent one of its budgets."""
 
 
-class Solver:
-    """Answers whether a path exists.
+class Room:
+    """The context in which the solvers of one program work, made when the first question is asked.
 
-    A context of one program's own keeps the answer independent of what was verified before in this process.
+    The program's terms may live in another one, which serves many programs; half of them never ask anything. Terms are
+    brought over in the order in which they are asserted, and Z3 goes by the order in which terms were made, so that no
+    answer depends on what was verified before in this process.
     """
 
-    def __init__(self, limits: Limits, context: terms.Context | None = None) -> None:
-        self.context = context or terms.Context()
+    def __init__(self, context: terms.Context | None = None) -> None:
+        self._given = context
+
+    @cached_property
+    def context(self) -> terms.Context:
+        return self._given or terms.Context()
+
+    @property
+    def spent(self) -> int:
+        """Resource units that solvers here have used."""
+        return self.context.spent if self._given or "context" in vars(self) else 0
+
+    def bring(self, term: Term) -> Any:
+        return terms.BoolVal(term, self.context) if isinstance(term, bool) else terms.brought(term, self.context)
+
+    def simplified(self, term: Any) -> Any:
+        """What Z3 makes of a term, in the context that the term is of."""
+        return terms.wrap(terms.brought(terms.wrap(z3.simplify(self.bring(term))), term.ctx))
+
+
+class Solver:
+    """Answers whether a path exists."""
+
+    def __init__(self, limits: Limits, room: Room) -> None:
+        self.room = room
         self.queries = 0
         self.incremental = True
         """Off once strings are used: Z3 works on them in `push`, where no resource limit holds."""
 
         self._limits = limits
-        self._spent_before = self.context.spent
-        self._solver = z3.SimpleSolver(ctx=self.context)
-        self._solver.set("rlimit", limits.rlimit)
+        self._spent_before = room.spent
         self._scopes: list[Step] = []
         """The last step of each of the solver's scopes: one for all between two questions."""
+
+    @cached_property
+    def _solver(self) -> Any:
+        return self._new()
+
+    def _new(self) -> Any:
+        solver = z3.SimpleSolver(ctx=self.room.context)
+        solver.set("rlimit", self._limits.rlimit)
+        return solver
 
     def check(self, path: Step | None, extra: Sequence[Term] = (), *, model: bool = True) -> tuple[Answer, Any]:
         """Whether the path, with `extra`, exists; and a model if it does and one is wanted."""
@@ -73,25 +106,23 @@ class Solver:
         self._follow(path)
         if extra:
             terms.push(self._solver)
-            for term in extra:
-                terms.assume(self._solver, term)
+            terms.assume(self._solver, extra)
         answer = self._ask(self._solver, model)
         if extra:
             terms.pop(self._solver)
         return answer
 
     def _check_alone(self, path: Step | None, extra: Sequence[Term], model: bool) -> tuple[Answer, Any]:
-        solver = z3.SimpleSolver(ctx=self.context)
-        solver.set("rlimit", self._limits.rlimit)
-        for term in (*[step.term for step in steps(path)][::-1], *extra):
-            terms.assume(solver, term)
+        solver = self._new()
+        terms.assume(solver, (*[step.term for step in steps(path)][::-1], *extra))
         return self._ask(solver, model)
 
     def _ask(self, solver: Any, wanted: bool) -> tuple[Answer, Any]:
         answer = terms.check(solver)
         model = solver.model() if wanted and answer == "sat" else None
-        self.context.spent = max(self.context.spent, terms.resources(solver))
-        if self.context.spent - self._spent_before > self._limits.total_rlimit:
+        context = self.room.context
+        context.spent = max(context.spent, terms.resources(solver))
+        if context.spent - self._spent_before > self._limits.total_rlimit:
             raise BudgetExhausted(f"{self._limits.total_rlimit} solver resource units")
         return answer, model
 
@@ -115,5 +146,4 @@ class Solver:
         if missing:
             terms.push(self._solver)
             self._scopes.append(missing[0])
-            for step in reversed(missing):
-                terms.assume(self._solver, step.term)
+            terms.assume(self._solver, [step.term for step in reversed(missing)])

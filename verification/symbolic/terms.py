@@ -8,6 +8,7 @@ know their sort, so one foreign call makes a term. Whatever they don't know goes
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ _get_app_arg = _foreign("Z3_get_app_arg", _POINTER, ctypes.c_uint)
 _mk_int2real = _foreign("Z3_mk_int2real", _POINTER)
 _mk_real = _foreign("Z3_mk_real_int64", ctypes.c_int64, ctypes.c_int64)
 _mk_array_sort = _foreign("Z3_mk_array_sort", _POINTER, _POINTER)
-_simplify = _foreign("Z3_simplify", _POINTER)
+_translate = _foreign("Z3_translate", _POINTER, _POINTER)
 _model_eval = _foreign(
     "Z3_model_eval", _POINTER, _POINTER, ctypes.c_bool, ctypes.POINTER(_POINTER), result=ctypes.c_bool
 )
@@ -229,6 +230,33 @@ class Context(z3.Context):
         super().__del__()
 
 
+_OFTEN = 1_000
+"""Programs for whose terms one context serves: then a new one drops what the last has gathered."""
+
+
+class _Served(threading.local):
+    context: Context | None = None
+    programs = 0
+
+
+_served = _Served()
+
+
+def shared() -> Context:
+    """This thread's context for terms whose solver works in another one: see `solver.Room`."""
+    if _served.context is None or _served.programs == _OFTEN:
+        _served.context, _served.programs = Context(), 0
+    _served.programs += 1
+    return _served.context
+
+
+def brought(term: Any, context: Any) -> Any:
+    """The same term in another context."""
+    if term.ctx is context:
+        return term
+    return _of_any_sort(_translate(term.ctx.ctx, term.ast, context.ctx), context)
+
+
 def _numeral(value: int, context: Any) -> Any:
     known = context.numerals.get(value)
     if known is None:
@@ -379,11 +407,24 @@ def apply(function: Any, *terms: Any) -> Any:
     return _of_any_sort(_mk_app(function.ctx.ctx, function.ast, len(terms), asts), function.ctx)
 
 
-def assume(solver: Any, term: Any) -> None:
-    """`solver.add(term)`."""
-    if isinstance(term, bool):
-        term = BoolVal(term, solver.ctx)
-    _solver_assert(solver.ctx.ctx, solver.solver, term.ast)
+def assume(solver: Any, terms: Sequence[Any]) -> None:
+    """`solver.add(*terms)`, for terms of the solver's context or all of another one."""
+    context = solver.ctx.ctx
+    asts = [term.ast for term in terms if not isinstance(term, bool)]
+    if any(term is False for term in terms):
+        _solver_assert(context, solver.solver, solver.ctx.truths[0])
+    if not asts:
+        return
+    home = next(term.ctx for term in terms if not isinstance(term, bool))
+    if home is solver.ctx:
+        for ast in asts:
+            _solver_assert(context, solver.solver, ast)
+        return
+    # Bringing them over at once takes little longer than bringing one.
+    every = asts[0] if len(asts) == 1 else _mk_and(home.ctx, len(asts), (Ast * len(asts))(*asts))
+    _inc_ref(home.ctx, every)
+    _solver_assert(context, solver.solver, _translate(home.ctx, every, context))
+    _dec_ref(home.ctx, every)
 
 
 def push(solver: Any) -> None:
@@ -421,18 +462,13 @@ def known(term: Any) -> bool | None:
     return _truth(term.ast, term.ctx)
 
 
-def simplified(term: Any) -> bool | None:
-    """Which truth a term of truths comes down to; None where that does not show at once."""
-    found = _simplify(term.ctx.ctx, term.ast)
-    return _truth(found, term.ctx)
-
-
 def truth_in(model: Any, term: Any) -> bool | None:
     """A term's truth in a model, whose open parts are filled in; None if the model doesn't tell."""
-    found = _POINTER()
-    if not _model_eval(term.ctx.ctx, model.model, term.ast, True, ctypes.byref(found)):
+    found, context = _POINTER(), model.ctx
+    ast = term.ast if term.ctx is context else _translate(term.ctx.ctx, term.ast, context.ctx)
+    if not _model_eval(context.ctx, model.model, ast, True, ctypes.byref(found)):
         return None
-    return _truth(found, term.ctx)
+    return _truth(found, context)
 
 
 def _truth(ast: Any, context: Any) -> bool | None:

@@ -6,8 +6,6 @@ import ast
 import math
 from dataclasses import replace
 
-import z3
-
 from verification.abstract import operators
 from verification.abstract.library.given import (
     Given,
@@ -264,7 +262,7 @@ def _square_root(call: Given, state: State, run: Machine) -> Value:
     fine = terms.Or(
         run.lift(number.nan), run.lift(number.high), terms.And(run.lift(operators.finite(number)), real >= 0)
     )
-    run.may_raise(state, settled(z3.simplify(fine)), "ValueError", call.line)
+    run.may_raise(state, settled(run.room.simplified(fine)), "ValueError", call.line)
     exponent = None if number.exponent is None else max(number.exponent, 1)
     result = operators.result_float(state, run, call.line, "root", exponent=exponent)
     state.assume(
@@ -287,11 +285,13 @@ def _logarithm(call: Given, state: State, run: Machine) -> Value:
         fine = terms.Or(
             run.lift(number.nan), run.lift(number.high), terms.And(run.lift(operators.finite(number)), real > 0)
         )
-        run.may_raise(state, settled(z3.simplify(fine)), "ValueError", call.line)
+        run.may_raise(state, settled(run.room.simplified(fine)), "ValueError", call.line)
     if len(args) == 2:
         run.oblige("zero-division")
         base = operators.as_float(args[1], state, run)
-        run.may_raise(state, settled(z3.simplify(run.lift_real(base.real) != 1)), "ZeroDivisionError", call.line)
+        run.may_raise(
+            state, settled(run.room.simplified(run.lift_real(base.real) != 1)), "ZeroDivisionError", call.line
+        )
         return operators.result_float(state, run, call.line, "logarithm")
     number = operators.as_float(args[0], state, run)
     exponent = 12 if number.exponent is not None else None
@@ -311,7 +311,7 @@ def _overflowing(call: Given, state: State, run: Machine) -> Value:
     number = operators.as_float(value, state, run)
     real = run.lift_real(number.real)
     small = terms.Or(terms.Not(run.lift(operators.finite(number))), real <= 700)
-    run.may_raise(state, settled(z3.simplify(small)), "OverflowError", call.line)
+    run.may_raise(state, settled(run.room.simplified(small)), "OverflowError", call.line)
     exponent = 1020 if number.exponent is not None else None
     result = operators.result_float(state, run, call.line, "exponential", exponent=exponent)
     state.assume(terms.Or(run.lift(result.nan), result.real >= 0))
