@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from verification import Limits, verify
 from verification.outcome import Outcome, Report
 from verification.properties import DEFAULT, SECURITY
 from verification.security.findings import RULES
+from verification.symbolic.solver import Solver
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,28 @@ def test_a_second_run_says_the_same_whatever_ran_between() -> None:
     first = [plain(verify(source, entry="f", certify=True)) for source in sources]
     second = [plain(verify(source, entry="f", certify=True)) for source in reversed(sources)]
     assert first == second[::-1]
+
+
+def test_no_question_hangs_on_what_was_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Z3 goes by the order in which terms were made: each answer takes the same work, to the last unit."""
+    log: list[tuple[str, int]] = []
+    ask = Solver._ask
+
+    def listen(solver: Solver, *arguments: Any) -> Any:
+        found = ask(solver, *arguments)
+        log.append((found[0], solver.room.spent))
+        return found
+
+    def asked(source: str) -> list[tuple[str, int]]:
+        log.clear()
+        verify(source, entry="f")
+        return log.copy()
+
+    monkeypatch.setattr(Solver, "_ask", listen)
+    sources = [source for source, _, _ in RUNTIME[::6]]
+    first = list(map(asked, sources))
+    assert sum(map(len, first)) > len(sources)
+    assert first == list(map(asked, reversed(sources)))[::-1]
 
 
 SNIPPETS = st.sampled_from([source for source, *_ in RUNTIME] + [source for source, *_ in REFUSALS])

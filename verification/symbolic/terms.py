@@ -224,7 +224,7 @@ class Context(z3.Context):
 
     def __del__(self) -> None:
         # A context that is deleted with terms in use looks for them one by one.
-        if self.ctx is not None:
+        if self.ctx is not None and _dec_ref is not None:  # at the end of the process there is nothing left to call
             for ast in self._kept:
                 _dec_ref(self.ctx, ast)
         super().__del__()
