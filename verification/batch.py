@@ -20,7 +20,7 @@ from typing import Any
 from verification.cache import Request
 from verification.outcome import Outcome, Report, Verdict
 from verification.properties import known
-from verification.request import Contract, Limits, asked_for
+from verification.request import Contract, Limits, asked_for, stated
 from verification.worker import Answer, Guard, NoSandbox, Worker
 
 PROGRAMS = 500
@@ -206,9 +206,7 @@ def _row(data: object, number: int, limits: Limits, certify: bool) -> Row:
     if source is None:
         raise ValueError("no text under `code`")
     pre, post, allowed = _text(data, "pre") or None, _text(data, "post") or None, _texts(data, "allowed_exceptions")
-    reference, int_range = _text(data, "reference"), _range(data)
-    stated = pre or post or allowed or reference is not None or int_range is not None
-    contract = Contract(pre, post, allowed, reference, int_range) if stated else None
+    contract = stated(Contract(pre, post, allowed, _text(data, "reference"), _range(data)))
     properties = _texts(data, "properties") or asked_for(contract)
     for slug in properties:
         known(slug)

@@ -15,7 +15,7 @@ from verification.cache import Request, default_folder
 from verification.outcome import Outcome, Report
 from verification.presentation import LANGUAGES, show
 from verification.properties import CATALOGUE, known
-from verification.request import Contract, Limits, asked_for
+from verification.request import Contract, Limits, asked_for, stated
 from verification.sarif import to_sarif
 from verification.worker import NoSandbox
 
@@ -128,12 +128,9 @@ def _told(report: Report, source: str, options: argparse.Namespace) -> str:
 
 def _request(source: str, options: argparse.Namespace, limits: Limits) -> Request:
     try:
-        contract = None
-        promised = options.pre is not None or options.post is not None or options.allow
         reference = None if options.reference is None else _read(options.reference, limits)
         int_range = None if options.int_range is None else (options.int_range[0], options.int_range[1])
-        if promised or reference is not None or int_range is not None:
-            contract = Contract(options.pre, options.post, tuple(options.allow or ()), reference, int_range)
+        contract = stated(Contract(options.pre, options.post, tuple(options.allow or ()), reference, int_range))
         slugs = tuple(options.property or asked_for(contract))
         for slug in slugs:
             known(slug)

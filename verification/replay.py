@@ -156,20 +156,18 @@ class _Program:
 
     source: str
     parameters: tuple[str, ...]
-    contract: Contract | None
+    contract: Contract
     properties: tuple[str, ...]
-    int_range: tuple[int, int] | None
-    reference: str | None
 
     def results(self, calls: Sequence[Call], pool: Pool | None) -> Result:
         asked = [slug for slug in self.properties if slug in SEEN]
         options = {
             "parameters": list(self.parameters),
-            "pre": self.contract.pre if self.contract else None,
-            "post": self.contract.post if self.contract else None,
+            "pre": self.contract.pre,
+            "post": self.contract.post,
             "properties": asked,
-            "int_range": self.int_range,
-            "reference": self.reference,
+            "int_range": self.contract.int_range,
+            "reference": self.contract.reference,
             "limit": MAX_LINES,
             "batch": MAX_BATCH_LINES,
         }
@@ -185,18 +183,15 @@ def replay(
     contract: Contract | None = None,
     pool: Pool | None = None,
     properties: Sequence[str] = (),
-    int_range: tuple[int, int] | None = None,
-    reference: str | None = None,
 ) -> tuple[list[Observation], float]:
     """Run each call; observations in the same order, and the CPU seconds that it took.
 
-    What the calls break is looked for among `properties`: int-bounds only with an `int_range` (both ends belong to it),
-    equivalence only with a `reference`, the source of a program that defines the same entry. Only what was seen counts:
-    a call that runs out of lines breaks nothing.
+    What the calls break is looked for among `properties`, int-bounds and equivalence only where the contract speaks of
+    them. Only what was seen counts: a call that runs out of lines breaks nothing.
     """
     if not calls:
         return [], 0.0
-    program = _Program(source, tuple(parameters), contract, tuple(properties), int_range, reference)
+    program = _Program(source, tuple(parameters), contract or Contract(), tuple(properties))
     result = program.results(calls, pool)
     rows = _rows(result, len(calls))
     if rows is not None:

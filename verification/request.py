@@ -42,6 +42,11 @@ class Contract:
             raise ValueError(f"the range {self.int_range[0]} to {self.int_range[1]} is empty: give the lower end first")
 
 
+def stated(contract: Contract) -> Contract | None:
+    """None for a contract that says nothing."""
+    return None if contract == Contract() else contract
+
+
 def asked_for(contract: Contract | None) -> tuple[str, ...]:
     """The properties to check where none are named: the default ones, and those that the contract speaks of."""
     if contract is None:

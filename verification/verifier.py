@@ -231,8 +231,6 @@ class _Runs:
             contract=program.contract,
             pool=program.pool,
             properties=self.slugs,
-            int_range=program.contract.int_range if program.contract else None,
-            reference=program.contract.reference if program.contract else None,
         )
         self.cpu_seconds += spent
         return seen

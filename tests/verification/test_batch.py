@@ -154,7 +154,7 @@ def test_a_program_that_takes_too_much_cpu_is_unknown() -> None:
 
 def test_a_program_that_takes_too_much_memory_is_not_judged_and_the_next_one_is_fine() -> None:
     """Python's parser, too, says that it ran out of memory, where it means a program nested too deeply."""
-    first, second = verify_all([Request(LONG, "f", ("type-error",)), *proved(SAFE)], guard=Guard(memory_mb=104))
+    first, second = verify_all([Request(LONG, "f", ("type-error",)), *proved(SAFE)], guard=Guard(memory_mb=124))
     (verdict,) = first.verdicts
     assert verdict.outcome in (Outcome.UNKNOWN, Outcome.UNSUPPORTED)
     assert "budget" in verdict.reason or "nested too deeply" in verdict.reason

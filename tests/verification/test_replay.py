@@ -284,13 +284,13 @@ def test_floats_that_get_out_of_hand_are_seen(source: str, values: tuple[object,
 def test_integers_beyond_the_given_range_are_seen(
     values: tuple[object, ...], int_range: tuple[int, int] | None, breaks: bool
 ) -> None:
-    seen = see("def f(x): return [2 * x, True]", *values, int_range=int_range)
+    seen = see("def f(x): return [2 * x, True]", *values, contract=Contract(int_range=int_range))
     assert ("int-bounds" in seen.breaks) is breaks
 
 
 def test_the_range_is_told() -> None:
     assert (
-        see("def f(x): return 2 * x", 100, int_range=(0, 127)).observed
+        see("def f(x): return 2 * x", 100, contract=Contract(int_range=(0, 127))).observed
         == "returned 200, which is not between 0 and 127"
     )
 
@@ -343,20 +343,23 @@ def test_recursion_that_is_bounded_or_caught_is_no_evidence(source: str) -> None
 def test_a_result_that_differs_from_the_reference_is_seen(
     source: str, reference: str, values: tuple[object, ...], said: str
 ) -> None:
-    seen = see(source, *values, reference=reference, properties=["equivalence"])
+    seen = see(source, *values, contract=Contract(reference=reference), properties=["equivalence"])
     assert (seen.breaks, seen.evidence) == ((("equivalence",), (said,)) if said else ((), ()))
 
 
 def test_the_reference_is_not_asked_beyond_the_precondition() -> None:
     seen = see(
-        "def f(x): return 1", 0, reference="def f(x): return 2", parameters=["x"], contract=Contract(pre="x > 0")
+        "def f(x): return 1",
+        0,
+        parameters=["x"],
+        contract=Contract(pre="x > 0", reference="def f(x): return 2"),
     )
     assert (seen.status, seen.breaks) == ("excluded", ())
 
 
 def test_the_reference_gets_arguments_of_its_own() -> None:
     source = "def f(x):\n    x.append(1)\n    return len(x)\n"
-    assert see(source, [], reference=source, properties=["equivalence"]).breaks == ()
+    assert see(source, [], contract=Contract(reference=source), properties=["equivalence"]).breaks == ()
 
 
 # --- termination
