@@ -74,10 +74,10 @@ class Observation:
     ancestors: tuple[str, ...] = ()
     message: str = ""
     line: int | None = None
-    """Of the exception; or the last one before the call returned, or of the state that came again."""
+    """Of the exception; or the last one before the call returned, of the state that came again, or of the loop."""
 
     shown: str = ""
-    """The returned value, shortened."""
+    """The returned value, shortened; of a call that ran out of lines, the variables at the head of its loop."""
 
     breaks: tuple[str, ...] = ()
     """Which of the properties that were asked for, and are among `SEEN`, the call was seen to break."""

@@ -14,6 +14,7 @@ from verification import certificates
 from verification.abstract.prove import MAX_PARAMETERS, Proof, prove, prove_finite
 from verification.annotations import strange_annotation
 from verification.boundary import calls_for, further_calls_for
+from verification.endless import Stand, goes_on_for_ever, told
 from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
 from verification.inference import Guess, annotated, guesses
 from verification.minimise import minimise
@@ -188,6 +189,9 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
             runs.go_further()
             verdicts |= runs.refutations(left)
             left = [slug for slug in left if slug not in verdicts]
+        if "termination" in left and (endless := _without_end(program, runs)) is not None:
+            verdicts["termination"] = endless
+            left.remove("termination")
         explorable = [slug for slug in left if slug in EXPLORED]
         if explorable:
             verdicts |= _explored(program, proof, runs, explorable)
@@ -357,6 +361,24 @@ def _harness(program: _Program, slug: str) -> Harness:
     if not any(isinstance(node, ast.FunctionDef) and node.name == program.entry for node in reference.body):
         raise NoHarness(f"a reference without a function named {program.entry}")
     return equivalence(program.tree, program.entry, program.parameters, reference, contract.pre)
+
+
+# --- calls that never end
+
+_STANDS = 2
+"""Calls that ran too long of which it is asked whether they end."""
+
+
+def _without_end(program: _Program, runs: _Runs) -> Verdict | None:
+    """The refutation by a call that was seen in a state from which it never ends."""
+    seen = [one for one in runs.seen if one.status == "budget" and one.shown and one.line is not None]
+    for one in sorted(seen, key=lambda one: len(one.call))[:_STANDS]:
+        assert one.line is not None
+        stand = Stand(one.line, one.shown)
+        if goes_on_for_ever(program.tree, program.entry, stand, program.limits):
+            said = told(stand)
+            return Verdict("termination", Outcome.REFUTED, said, one.line, Counterexample(one.call, said))
+    return None
 
 
 # --- single paths

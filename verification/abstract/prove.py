@@ -69,6 +69,8 @@ class Proof:
     assumptions: tuple[str, ...] = ()
     discharged: list[Discharged] = field(default_factory=list)
     machine: Machine | None = None
+    returned: State | None = None
+    """What is known where the function has returned; None if no run gets there."""
 
     @property
     def complete(self) -> bool:
@@ -116,6 +118,17 @@ def prove_finite(
     return found
 
 
+def never_left(tree: ast.Module, entry: str, limits: Limits) -> bool:
+    """Whether no run of the function returns or raises, whatever memory and depth of calls it takes."""
+    found = _attempt(tree, entry, None, limits, terms.shared(), Room(), finite=False, invariants=True)
+    run = found.machine
+    if run is None or not found.complete or run.exits or found.assumptions:
+        return False
+    if any(suspect.property != "termination" for suspect in found.suspects):
+        return False
+    return found.returned is None or not run.feasible(found.returned, terms.BoolVal(True, run.context))
+
+
 def _tried(
     tree: ast.Module,
     entry: str,
@@ -161,7 +174,7 @@ def _attempt(
     run = Machine(limits, contract, invariants, context, room, finite, exact)
     found = Proof(machine=run)
     try:
-        _run(run, tree, entry, contract)
+        found.returned = _run(run, tree, entry, contract)
     except Unsupported as refusal:
         found.refusal = refusal
     except BudgetExhausted as budget:
@@ -177,7 +190,8 @@ def _attempt(
     return found
 
 
-def _run(run: Machine, tree: ast.Module, entry: str, contract: Contract | None) -> None:
+def _run(run: Machine, tree: ast.Module, entry: str, contract: Contract | None) -> State | None:
+    """What is known where the entry has returned; None if no run gets there."""
     state = State([Frame(0, -1, {})])
     for node in tree.body:
         try:
@@ -211,13 +225,15 @@ def _run(run: Machine, tree: ast.Module, entry: str, contract: Contract | None) 
             function, list(arguments.values())[: _positional(node)], _keywords(node, arguments), state, run, node.lineno
         )
     except Dead:
-        pass
+        returned = None
     else:
+        returned = state.copy()
         _returned(run, node, state, value, arguments, contract)
     if contract is not None and contract.pre is not None and any(call for call in run.recursion):
         raise Unsupported("a precondition for a function that calls itself", node.lineno)
     for _, exception in run.exits:
         _escaped(run, exception, contract)
+    return returned
 
 
 def _positional(node: ast.FunctionDef) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from verification.driver.heads import written
 from verification.driver.loops import Loop, find
 from verification.driver.states import State, brief
 from verification.driver.values import NotPlain
@@ -24,6 +25,10 @@ class Cycles:
 
     def __init__(self, source: str) -> None:
         self._loops = find(source)
+
+    def head(self, frame: Any) -> str:
+        """What the frame's variables hold, as a dict's text, where it stands at the head of a loop and all is plain."""
+        return written(frame) if frame.f_lineno in self._loops.heads else ""
 
     def window(self) -> Callable[[Any], str] | None:
         """A look at one frame after another, all lines of which it must see; None if there is nothing to look at."""

@@ -54,7 +54,16 @@ Marks = dict[int, Loop | None]
 class Loops:
     """What is known of a program's `while` loops."""
 
-    def __init__(self, places: dict[tuple[str, int], dict[int, Loop]], *, sets: bool, dicts: bool) -> None:
+    def __init__(
+        self,
+        places: dict[tuple[str, int], dict[int, Loop]],
+        heads: frozenset[int] = frozenset(),
+        *,
+        sets: bool = False,
+        dicts: bool = False,
+    ) -> None:
+        self.heads = heads
+        """Lines that hold the test of a `while` loop and nothing else, where no function sets another's variables."""
         self.places = places
         """By a function's name and first line: lines that are safe to compare at, and the loop that each lies in."""
         self.sets = sets
@@ -67,10 +76,11 @@ def find(source: str) -> Loops:
     tree = compile(source, "program.py", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
     nodes = list(walk(tree))
     if any(map(_hides, nodes)):
-        return Loops({}, sets=False, dicts=False)
+        return Loops({})
     places = {_key(node): _safe_lines(node) for node in nodes if isinstance(node, ast.FunctionDef)}
     return Loops(
         {key: lines for key, lines in places.items() if lines},
+        frozenset() if any(isinstance(node, ast.Global | ast.Nonlocal) for node in nodes) else _heads(nodes),
         sets=not any(map(_removes, nodes)),
         dicts=not (any(map(_removes, nodes)) and any(_may_remove(part) for node in nodes for part in _repeated(node))),
     )
@@ -79,6 +89,11 @@ def find(source: str) -> Loops:
 def _key(node: ast.FunctionDef) -> tuple[str, int]:
     """As the code object has them."""
     return node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _heads(nodes: Sequence[Any]) -> frozenset[int]:
+    loops = [node for node in nodes if isinstance(node, ast.While)]
+    return frozenset(node.lineno for node in loops if (node.test.end_lineno or 0) == node.lineno < node.body[0].lineno)
 
 
 # --- what may hide

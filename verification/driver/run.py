@@ -14,6 +14,12 @@ from verification.driver.values import message, shown
 HEADROOM = 3
 """Frames between the sandbox's limit and the program's own: with them it recurs as deep as in a script."""
 
+CATCHES = 2
+"""Calls that ran too long of which it is told in what state they were."""
+
+EARLY = 60
+"""After so many steps they are looked at once more, if by then there is too much to tell."""
+
 LEAST = 2_000
 """Steps that every call may take, however many the calls before it took."""
 
@@ -64,14 +70,21 @@ class _Runner:
         self._limit: int = options["limit"]
         self._left: int = options["batch"]
         self._cycles: cycles.Cycles | None = None
+        self._catches = CATCHES
         self._looks = "termination" in self._slugs and "while" in source
 
     def row(self, blob: bytes) -> Row:
-        made, watch = self._attempt(self._program, blob, self._pre)
+        catching = self._looks and self._catches > 0
+        made, watch = self._attempt(self._program, blob, self._pre, catching=catching)
         if made.status == "endless":
             return ["endless", "", "", "", watch.line, "", [["termination", f"never ends: {watch.evidence}"]]]
         if made.status not in ("returned", "raised"):
-            return [made.status, "", "", "" if made.error is None else message(made.error), None, "", []]
+            if watch.ended and catching:
+                self._catches -= 1
+                if not watch.caught:
+                    _, watch = self._attempt(self._program, blob, self._pre, limit=EARLY, catching=True)
+            said = "" if made.error is None else message(made.error)
+            return [made.status, "", "", said, watch.line if watch.caught else None, watch.caught, []]
         broken = breaks.found(self._seen(made, blob), self._slugs) if self._slugs else []
         if made.error is not None:
             kind = type(made.error)
@@ -81,9 +94,12 @@ class _Runner:
         line = watch.entered.f_lineno if watch.entered is not None else None
         return [status, "", "", "", line, shown(made.value), broken]
 
-    def _attempt(self, code: CodeType, blob: bytes, pre: CodeType | None) -> tuple[_Attempt, Watch]:
+    def _attempt(
+        self, code: CodeType, blob: bytes, pre: CodeType | None, *, limit: int = 0, catching: bool = False
+    ) -> tuple[_Attempt, Watch]:
         made = _Attempt(blob)
-        watch = Watch(max(LEAST, min(self._limit, self._left)), self._open_window if self._looks else None)
+        most = limit or max(LEAST, min(self._limit, self._left))
+        watch = Watch(most, self._open_window if self._looks and not limit else None, self._catch if catching else None)
         _settle()
         try:
             watch.start()
@@ -109,10 +125,16 @@ class _Runner:
         return made, watch
 
     def _open_window(self) -> Look | None:
+        look: Look | None = self._known_cycles().window()
+        return look
+
+    def _catch(self, frame: Any) -> str:
+        return self._known_cycles().head(frame)
+
+    def _known_cycles(self) -> cycles.Cycles:
         if self._cycles is None:
             self._cycles = cycles.Cycles(self._source)
-        look: Look | None = self._cycles.window()
-        return look
+        return self._cycles
 
     def _admits(self, made: _Attempt, pre: CodeType, blob: bytes) -> bool:
         """Whether the precondition holds, of a copy of the arguments."""

@@ -151,6 +151,15 @@ def _false_proofs(proved: dict[str, Verdict], runs: Sequence[Run]) -> list[Disag
     return found
 
 
+def _came_to_an_end(
+    source: str, entry: str, call: str, verdict: Verdict, contract: Contract | None
+) -> list[Disagreement]:
+    for run in observe(source, entry, [(call,)], contract=contract, lines=PATIENT_LINES):
+        if run.status in ("returned", "raised"):
+            return [Disagreement("false refutation", "termination", f"{verdict.reason}, yet {run}")]
+    return []
+
+
 def _endless(source: str, entry: str, runs: Sequence[Run], contract: Contract | None) -> list[Disagreement]:
     """Calls with small numbers that are still running after very many lines: not a proof, but worth a look."""
     slow = [run.history for run in runs if run.status == "budget" and len(run.history) == 1]
@@ -178,7 +187,10 @@ def _false_refutations(source: str, entry: str, report: Report, contract: Contra
     runs = dict(zip(distinct, observe(source, entry, [(call,) for call in distinct], contract=contract), strict=True))
     for verdict, call in shown:
         run = runs[call]
-        if run.status in ("lost", "budget") or verdict.property == "termination":
+        if verdict.property == "termination":
+            found += _came_to_an_end(source, entry, call, verdict, contract)
+            continue
+        if run.status in ("lost", "budget"):
             continue
         if verdict.property not in run.broken:
             found.append(Disagreement("false refutation", verdict.property, f"{verdict.reason}, yet {run}"))
