@@ -64,27 +64,38 @@ def test_a_loop_that_no_run_leaves_is_refuted(name: str) -> None:
 LONG = {
     "it ends beyond the budget": function("k = 0", "while k * k < 10**9:", "    k += 1", "return k"),
     "another name empties the list": function(
-        "a = [0] * 5", "b = a", "k = 0", "while a:", "    k += 1", "    if k % 4000 == 0:", "        b.pop()", "return k"
+        "a = [0] * 5", "b = a", "k = 0", "while a:", "    k += 1", "    if k == 20000:", "        b.clear()", "return k"
     ),
-    "a row of another list is emptied": function(
-        "a = [0] * 5", "b = [a]", "k = 0", "while a:", "    k += 1", "    if k % 4000 == 0:", "        b[0].pop()",
+    "a list within another list is emptied": function(
+        "a = [0] * 5", "b = (a, 1)", "k = 0", "while a:", "    k += 1", "    if k == 20000:", "        b[0].clear()",
         "return k",
     ),
     "a list of the module's counts": (
-        "K = [0]\ndef g() -> int:\n    K[0] += 1\n    return K[0]\n"
-        + function("while g() < 20000:", "    pass", "return n")
+        "K = [0]\ndef g() -> bool:\n    K.append(0)\n    return len(K) < 9000\n"
+        + function("k = 0", "while k >= 0:", "    k += 1", "    if not g():", "        k = -1", "return n")
     ),
     "a number of the module's counts": (
         "K = 0\ndef g() -> int:\n    global K\n    K += 1\n    return K\n"
         + function("while g() < 20000:", "    pass", "return n")
     ),
     "a default counts": (
-        "def g(k: list[int] = [0]) -> int:\n    k[0] += 1\n    return k[0]\n"
+        "def g(k: list[int] = [0]) -> int:\n    k.append(0)\n    return len(k)\n"
         + function("while g() < 20000:", "    pass", "return n")
+    ),
+    "a list of the module's was filled before": (
+        "K: list[int] = []\n"
+        + function("K.append(n)", "k = 0", "while k >= 0:", "    k += 1", "    if k == 20000 and K:", "        return k")
+    ),
+    "a default was filled before": (
+        "def g(k: list[int] = []) -> list[int]:\n    return k\n"
+        + function("g().append(n)", "k = 0", "while k >= 0:", "    k += 1", "    if k == 20000 and g():", "        break")
     ),
     "a nested function counts": function(
         "k = 0", "def g() -> int:", "    nonlocal k", "    k += 1", "    return k", "while g() < 20000:", "    pass",
         "return n",
+    ),
+    "a name that is set later": function(
+        "k = 0", "while k >= 0:", "    k += 1", "    if k == 20000:", "        max", "max = 1", "return k"
     ),
     "an iterator runs out": function(
         "them = iter(range(20000))", "x = 0", "while x is not None:", "    x = next(them, None)", "return n"
