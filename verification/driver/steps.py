@@ -12,7 +12,7 @@ PROGRAM = frozenset(("program.py", "<string>"))
 WINDOWS = ((600, 300), (3_000, 600), (12_000, 1_000))
 """(step, how many) at which states are compared, which costs far more than counting; most calls end before."""
 
-BEYOND = 2_000
+BEYOND = 200
 """Steps beyond the limit in which a call may still come to where its state can be told."""
 
 Look = Callable[[Any], str]
