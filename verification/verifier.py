@@ -18,6 +18,7 @@ from verification.endless import Stand, goes_on_for_ever, told
 from verification.harness import HARNESS, Harness, NoHarness, equivalence, int_bounds
 from verification.inference import Guess, annotated, guesses
 from verification.minimise import minimise
+from verification.nodes import walk
 from verification.outcome import Counterexample, Outcome, Report, Verdict
 from verification.properties import DEFAULT, SECURITY, known
 from verification.replay import Call, Observation, replay
@@ -192,7 +193,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
         if "termination" in left and (endless := _without_end(program, runs)) is not None:
             verdicts["termination"] = endless
             left.remove("termination")
-        explorable = [slug for slug in left if slug in EXPLORED]
+        explorable = [slug for slug in left if slug in EXPLORED or (slug == "termination" and _has_while(program))]
         if explorable:
             verdicts |= _explored(program, proof, runs, explorable)
         verdicts |= {slug: _left_open(proof, slug) for slug in left if slug not in verdicts}
@@ -369,6 +370,10 @@ _STANDS = 2
 """Calls that ran too long of which it is asked whether they end."""
 
 
+def _has_while(program: _Program) -> bool:
+    return any(isinstance(node, ast.While) for node in walk(program.tree))
+
+
 def _without_end(program: _Program, runs: _Runs) -> Verdict | None:
     """The refutation by a call that was seen in a state from which it never ends."""
     seen = [one for one in runs.seen if one.status == "budget" and one.shown and one.line is not None]
@@ -395,12 +400,21 @@ def _explored(program: _Program, proof: Proof, runs: _Runs, slugs: Sequence[str]
     """One exploration, and one more use of the sandbox for what it found."""
     limits = _narrowed(program.limits, _SINGLE_PATHS)
     context = proof.machine.room.context if proof.machine else None
-    found = explore_within(program.tree, program.entry, contract=program.contract, limits=limits, context=context)
+    found = explore_within(
+        program.tree,
+        program.entry,
+        contract=program.contract,
+        limits=limits,
+        context=context,
+        endless="termination" in slugs,
+    )
     suspects = [violation for violation in found.violations if violation.property in slugs]
     calls = [program.call(v.arguments) for v in suspects if v.arguments is not None]
     runs.observe(calls if calls or not suspects or program.parameters else [program.call(())])
     evidence = _Evidence(found)
-    return {slug: _conclude(program, found, proof, evidence, slug, runs) for slug in slugs}
+    verdicts = {slug: _conclude(program, found, proof, evidence, slug, runs) for slug in slugs if slug in EXPLORED}
+    endless = runs.refuted("termination") or _without_end(program, runs) if "termination" in slugs else None
+    return verdicts if endless is None else {**verdicts, "termination": endless}
 
 
 def _conclude(

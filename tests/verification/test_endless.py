@@ -61,6 +61,27 @@ def test_a_loop_that_no_run_leaves_is_refuted(name: str) -> None:
     assert "nothing gets it out of the loop at line" in verdict.counterexample.observed
 
 
+STANDSTILL = {
+    "a step of nothing": function(
+        "rungs: list[int] = []", "if step < 0:", "    return rungs", "while start < stop:", "    rungs.append(start)",
+        "    start += step", "return rungs", head="def f(start: int, stop: int, step: int) -> list[int]:",
+    ),
+    "a division by one": function(
+        "while n > 1000:", "    n = n // k if k > 0 else n - 1", "return n", head="def f(n: int, k: int) -> int:"
+    ),
+    "only far from where one looks": function(
+        "while n > 4000:", "    n -= 0 if n == 4711 else 1", "return n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STANDSTILL)
+def test_an_input_is_found_on_which_an_iteration_changes_nothing(name: str) -> None:
+    verdict = termination(STANDSTILL[name])
+    assert verdict.outcome is Outcome.REFUTED, verdict
+    assert "the same state comes again" in verdict.reason
+
+
 LONG = {
     "it ends beyond the budget": function("k = 0", "while k * k < 10**9:", "    k += 1", "return k"),
     "another name empties the list": function(

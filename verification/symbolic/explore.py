@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import z3
 
+from verification.driver.gathering import gathered
 from verification.request import Contract, Limits
 from verification.symbolic import terms
 from verification.symbolic.calls import call, local_names
@@ -27,7 +28,7 @@ from verification.symbolic.machine import Handlers, Machine, Returned, Signal
 from verification.symbolic.solver import BudgetExhausted
 from verification.symbolic.state import State, Step
 from verification.symbolic.statements import STATEMENTS
-from verification.symbolic.values import NONE, Function, Raised, Unmodelled, Unsupported, Value
+from verification.symbolic.values import NONE, Bool, Function, Int, Raised, Str, Unmodelled, Unsupported, Value
 
 HANDLERS = Handlers(EXPRESSIONS, STATEMENTS, call)
 CONTRACT = "contract"
@@ -86,9 +87,13 @@ def explore(
     contract: Contract | None = None,
     limits: Limits | None = None,
     context: terms.Context | None = None,
+    endless: bool = False,
 ) -> Exploration:
-    """Run the entry function on symbols for its annotated parameters; `context` holds all terms, a new one if None."""
-    machine = Machine(HANDLERS, limits or Limits(), context or terms.Context())
+    """Run the entry function on symbols for its annotated parameters; `context` holds all terms, a new one if None.
+
+    With `endless`, inputs on which an iteration changes nothing are violations of termination.
+    """
+    machine = Machine(HANDLERS, limits or Limits(), context or terms.Context(), rounds=[] if endless else None)
     found = Exploration(machine, [])
     try:
         for state, signal in _load(tree, machine):
@@ -117,11 +122,12 @@ def explore_within(
     contract: Contract | None = None,
     limits: Limits | None = None,
     context: terms.Context | None = None,
+    endless: bool = False,
 ) -> Exploration:
     """Explore; where the budget doesn't reach, once more with a single iteration, so that something is known."""
     limits = limits or Limits()
     context = context or terms.Context()
-    found = explore(tree, entry, contract=contract, limits=limits, context=context)
+    found = explore(tree, entry, contract=contract, limits=limits, context=context, endless=endless)
     if found.exhausted is None or limits.unroll == 1:
         return found
     again = explore(tree, entry, contract=contract, limits=replace(limits, unroll=1), context=context)
@@ -177,6 +183,21 @@ def _explore_variant(
         locals=local_names(function.node),
         calls=((function.name, state.decisions),),
     )
+    try:
+        _run(found, function, kinds, inside, arguments, contract)
+    finally:
+        _record_standstill(found, kinds)
+
+
+def _run(
+    found: Exploration,
+    function: Function,
+    kinds: tuple[Kind, ...],
+    inside: State,
+    arguments: dict[str, Value],
+    contract: Contract | None,
+) -> None:
+    machine = found.machine
     for start in _under_precondition(found, contract, inside):
         for after, signal in machine.execute_block(function.node.body, start):
             machine.check_width(len(found.leaves))
@@ -185,6 +206,39 @@ def _explore_variant(
             else:
                 result = signal.value if isinstance(signal, Returned) else None
                 _check_post(found, after, result, arguments, kinds, contract)
+
+
+def _record_standstill(found: Exploration, kinds: tuple[Kind, ...]) -> None:
+    """Inputs on which an iteration of a `while` loop leaves all that it depends on as it was."""
+    machine = found.machine
+    rounds, machine.rounds = machine.rounds or [], [] if machine.rounds is not None else None
+    try:
+        for before, after, node in rounds:
+            same = _unchanged(before, after, gathered(node), machine)
+            if same is None or not _has_room(found, "termination", node.lineno):
+                continue
+            state = after.extended(same, decision=True, model=None)
+            if machine.solver.check(state.path, model=False)[0] == "sat":
+                _record(found, state, ("termination",), node.lineno, None, kinds)
+    except BudgetExhausted:  # what was found by then is still to be replayed
+        return
+
+
+def _unchanged(before: State, after: State, but: Collection[str], machine: Machine) -> Any:
+    """That numbers and text in variables are what they were; None where that can't be, or only the heap has changed."""
+    same = []
+    for name, value in after.variables.items():
+        old = before.variables.get(name)
+        if name in but or old is value or not isinstance(value, Int | Bool | Str):
+            continue
+        if type(old) is not type(value):
+            return None
+        equal = machine.lift(old.term) == machine.lift(value.term)
+        same.append(equal)
+    if same:
+        return z3.And(*same)
+    kept = all(before.heap.get(address) is held for address, held in after.heap.items())
+    return terms.BoolVal(True, machine.context) if kept else None
 
 
 def _under_precondition(found: Exploration, contract: Contract | None, state: State) -> Iterator[State]:

@@ -12,6 +12,9 @@ from verification.symbolic.state import State
 from verification.symbolic.targets import assign
 from verification.symbolic.values import Raised, Value
 
+ROUNDS = 12
+"""Iterations of which it is asked whether they may change nothing."""
+
 
 def execute_for(node: ast.For, state: State, run: Machine) -> Iterator[Flow]:
     """Go through the sequence; the else clause runs where no `break` did."""
@@ -52,6 +55,8 @@ def execute_while(node: ast.While, state: State, run: Machine) -> Iterator[Flow]
                 else:
                     for last, signal in run.execute_block(node.body, after):
                         if _goes_on(signal):
+                            if run.rounds is not None and len(run.rounds) < ROUNDS:
+                                run.rounds.append((after, last, node))
                             following.append((last, spent + cost, after.decisions))
                             run.check_width(len(following))
                         else:

@@ -113,6 +113,9 @@ class Machine:
     symbolic_forks: int = 0
     """Conditions on the input that were looked at so far."""
 
+    rounds: list[tuple[State, State, ast.While]] | None = None
+    """States before and after one iteration of a `while` loop, as many as are of use; None where nobody asks."""
+
     frozen_below: int = 0
     """Heap addresses below it belong to the module: reading them is fine, changing them is refused."""
 
