@@ -117,7 +117,7 @@ def _round(call: Given, state: State, run: Machine) -> Value:
         return Int(result)
     exponent = None if value.exponent is None else value.exponent + 1
     if exponent is None:
-        run.oblige("other-exception")
+        run.oblige("float", "other-exception")
         run.may_raise(state, run.truth_symbol("fits"), "OverflowError", call.line)
         return run.float_symbol(state, "rounded")
     return run.float_symbol(state, "rounded", exponent=exponent)
