@@ -115,9 +115,14 @@ def _round(call: Given, state: State, run: Machine) -> Value:
         real, whole = run.lift_real(value.real), terms.ToReal(result)
         state.assume(terms.And(whole - real <= terms.Q(1, 2, run.context), real - whole <= terms.Q(1, 2, run.context)))
         return Int(result)
+    run.oblige("float")
     exponent = None if value.exponent is None else value.exponent + 1
-    if exponent is None:
-        run.oblige("float", "other-exception")
+    if isinstance(digits, Int) and settled(digits.term >= 0) is True:
+        # A float so large that it could be rounded beyond the largest one has no digits after the point.
+        limit = None if exponent is None else min(exponent, LARGEST_EXPONENT)
+        return run.float_symbol(state, "rounded", exponent=limit)
+    if exponent is None or exponent > LARGEST_EXPONENT:
+        run.oblige("other-exception")
         run.may_raise(state, run.truth_symbol("fits"), "OverflowError", call.line)
         return run.float_symbol(state, "rounded")
     return run.float_symbol(state, "rounded", exponent=exponent)
