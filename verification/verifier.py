@@ -161,14 +161,14 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
     verdicts |= {slug: _harnessed(program, runs, slug) for slug in left if slug in HARNESSED}
     left = [slug for slug in left if slug not in verdicts]
     if left:
-        refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
+        fails = any(verdict.outcome is Outcome.REFUTED and slug in EXPLORED for slug, verdict in verdicts.items())
         proof = prove(
             program.tree,
             program.entry,
             contract=program.contract,
             limits=program.limits,
             slugs=left,
-            brief=refuted,  # the program has to change anyway
+            brief=fails,  # the program has to change anyway
             context=program.context(),
         )
         verdicts |= {slug: _shown(program, proof, slug) for slug in left if proof.holds(slug)}
@@ -179,7 +179,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
                 program.entry,
                 contract=program.contract,
                 limits=program.limits,
-                brief=refuted,
+                brief=fails,
                 context=program.context(),
             )
             if finite.holds("float"):
