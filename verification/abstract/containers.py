@@ -339,6 +339,8 @@ def contains(container: Value, item: Value, state: State, run: Machine, line: in
         raise run.type_error(state, line, container)
     if isinstance(container, Ref) and container.kind in TABLES:
         return has_key(container, item, state, run, line)
+    if isinstance(container, Ref) and container.kind == "dict_items":
+        _hashable_pair(item, state, run, line)
     items = known_items(container, state)
     if items is not None and not isinstance(item, Choice):
         found: Term = False
@@ -347,6 +349,17 @@ def contains(container: Value, item: Value, state: State, run: Machine, line: in
         return found
     assert isinstance(container, Ref)
     return _member(container, item, state, run)
+
+
+def _hashable_pair(item: Value, state: State, run: Machine, line: int) -> None:
+    """The key of a pair is looked up."""
+    if isinstance(item, Tup):
+        if len(item.items) == 2 and isinstance(item.items[0], Choice):
+            raise Unsupported("a key of several kinds", line)
+        if len(item.items) == 2:
+            hashable(state, item.items[0], run, line)
+    elif isinstance(item, Ref | Choice):
+        run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
 
 
 def _text_contains(container: Text, item: Text, state: State, run: Machine) -> Term:
@@ -391,9 +404,12 @@ def _member(container: Ref, item: Value, state: State, run: Machine) -> Term:
 
 
 def hashable(state: State, value: Value, run: Machine, line: int) -> None:
-    """TypeError leaves for a key that has no hash."""
+    """TypeError may leave for a key that has no hash.
+
+    Not on every run: an empty dict has nothing to pop and asks for no hash, and a set is looked up as a frozenset.
+    """
     if isinstance(value, Ref) and value.kind in ("list", "dict", "set", "deque"):
-        run.raise_now(state, _unhashable(line))
+        run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
     if isinstance(value, Tup):
         for item in value.items:
             if isinstance(item, Choice):
@@ -414,12 +430,6 @@ def _all_hashable(given: Shape) -> bool:
         ):
             return False
     return True
-
-
-def _unhashable(line: int) -> Any:
-    from verification.symbolic.values import raised
-
-    return raised("TypeError", line)
 
 
 def has_key(container: Ref, key: Value, state: State, run: Machine, line: int) -> Term:
