@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from verification.nodes import walk
-
 _GENERIC = frozenset({"list", "dict", "tuple", "set", "frozenset", "type"})
 _PLAIN = frozenset({"int", "bool", "str", "float", "bytes", "complex", "object", "range", *_GENERIC})
 
@@ -33,8 +31,19 @@ def _imported(node: ast.stmt) -> Iterator[str]:
         yield from (alias.asname or alias.name for alias in node.names)
 
 
+def _statements(tree: ast.Module) -> list[ast.AST]:
+    """All of the program's statements; expressions hold none."""
+    found: list[ast.AST] = [tree]
+    for node in found:  # which grows meanwhile
+        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+            part = getattr(node, name, None)
+            if isinstance(part, list):
+                found += part
+    return found
+
+
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
-    for node in walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             args = node.args
             every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]

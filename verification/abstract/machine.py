@@ -762,18 +762,41 @@ class Machine:
         branches: list[tuple[Any, State, Value]] = []
         for number, option in choice.options:
             condition = choice.tag == number
-            if not self.feasible(state, condition):
-                continue
             inside = state.copy()
             inside.assume(condition)
-            try:
-                result = self.cases(inside, (*given[:at], option, *given[at + 1 :]), act)
-            except Dead:
-                continue
-            branches.append((condition, inside, result))
+            found = self._case(state, condition, inside, (*given[:at], option, *given[at + 1 :]), act)
+            if found is not None:
+                branches.append((condition, inside, found))
         merged, value = self.merge(branches)
         state.become(merged)
         return value
+
+    def _case(
+        self,
+        state: State,
+        condition: Any,
+        inside: State,
+        given: Sequence[Value],
+        act: Callable[[State, tuple[Value, ...]], Value],
+    ) -> Value | None:
+        """What one kind of a value gives; None if no run gets there. Whether any does is asked where it matters."""
+        suspects = set(self.suspects)
+        result: Value | None = None
+        with self.keeping_exits() as exits:
+            try:
+                result = self.cases(inside, given, act)
+            except Dead:
+                pass
+            except Unsupported:
+                if self.feasible(state, condition):
+                    raise
+                return None
+        if (exits or len(self.suspects) > len(suspects)) and not self.feasible(state, condition):
+            for key in self.suspects.keys() - suspects:
+                del self.suspects[key]
+            return None
+        self.exits += exits
+        return result
 
     def cover(self, state: State, choice: Choice) -> None:
         """Evidence that a choice has no other kinds than those that are looked at."""
