@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from verification.nodes import all_arguments
+
 _GENERIC = frozenset({"list", "dict", "tuple", "set", "frozenset", "type"})
 _PLAIN = frozenset({"int", "bool", "str", "float", "bytes", "complex", "object", "range", *_GENERIC})
 
@@ -45,9 +47,7 @@ def _statements(tree: ast.Module) -> list[ast.AST]:
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
     for node in _statements(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            args = node.args
-            every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-            yield from (each.annotation for each in every if each is not None and each.annotation is not None)
+            yield from (each.annotation for each in all_arguments(node) if each.annotation is not None)
             if node.returns is not None:
                 yield node.returns
         elif isinstance(node, ast.AnnAssign) and (node in tree.body or not isinstance(node.target, ast.Name)):

@@ -8,10 +8,11 @@ none breaks out, returns or raises.
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 
 from verification.abstract.prove import never_left
-from verification.nodes import walk
+from verification.nodes import all_arguments, walk
 from verification.request import Limits
 from verification.symbolic.calls import local_names
 
@@ -30,6 +31,7 @@ class Stand:
     variables: str
 
 
+@functools.lru_cache(maxsize=16)
 def goes_on_for_ever(tree: ast.Module, entry: str, stand: Stand, limits: Limits) -> bool:
     """Whether no run of the entry that comes to stand there ever ends; False where that is not shown."""
     alone = _alone(tree, entry, stand)
@@ -58,9 +60,7 @@ def _alone(tree: ast.Module, entry: str, stand: Stand) -> ast.Module | None:
         return None
     loop = loops[0]
     held = _values(stand)
-    arguments = function.args
-    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
-    local = local_names(function) | {each.arg for each in every if each is not None}
+    local = local_names(function) | {each.arg for each in all_arguments(function)}
     parts = [node for node in walk(loop) if isinstance(node, ast.Name)]
     set_inside = {node.id for node in parts if not isinstance(node.ctx, ast.Load)}
     if any(node.id in local and node.id not in held and node.id not in set_inside for node in parts):

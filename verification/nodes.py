@@ -11,6 +11,13 @@ _FIELDS: dict[type, tuple[str, ...]] = {}
 """Of each class of node, what may hold nodes."""
 
 
+def all_arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    """All that a function takes, whichever way."""
+    args = node.args
+    every = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
+    return [each for each in every if each is not None]
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, in the order of the program's text."""
     found: list[ast.AST] = []

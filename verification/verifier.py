@@ -186,7 +186,7 @@ def _decided(program: _Program, slugs: Sequence[str]) -> tuple[dict[str, Verdict
                 verdicts["float"] = _shown(program, finite, "float")
                 left.remove("float")
         refuted = any(verdict.outcome is Outcome.REFUTED for verdict in verdicts.values())
-        if left and runs.calls and not refuted:
+        if left and runs.seen and not refuted:
             runs.go_further()
             verdicts |= runs.refutations(left)
             left = [slug for slug in left if slug not in verdicts]
@@ -207,20 +207,18 @@ class _Runs:
     program: _Program
     slugs: tuple[str, ...]
     seen: list[Observation] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
     broken: list[tuple[str, ...]] = field(default_factory=list)
     """What each of the calls was seen to break."""
     cpu_seconds: float = 0.0
 
     def observe(self, calls: Sequence[Call]) -> None:
-        known = {call.blob for call in self.calls}
+        known = {one.made.blob for one in self.seen}
         new = [call for blob, call in {call.blob: call for call in calls}.items() if blob not in known]
         if not new:
             return
         seen = self._run(new)
         self.seen += seen
         self.broken += [_broken(one, self.program.contract) for one in seen]
-        self.calls += new
 
     def go_further(self) -> None:
         further = further_calls_for(self.program.parameters, BOUNDARY_CALLS, FURTHER_CALLS)
@@ -338,7 +336,7 @@ def _harnessed(program: _Program, runs: _Runs, slug: str) -> Verdict:
     suspects = [violation for violation in found.violations if violation.property == "assertion"]
     runs.observe([program.call(one.arguments) for one in suspects if one.arguments is not None])
     refuted = runs.refuted(slug)
-    if refuted is None and runs.calls:
+    if refuted is None and runs.seen:
         runs.go_further()
         refuted = runs.refuted(slug)
     if refuted is not None:

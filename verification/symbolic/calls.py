@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from verification.nodes import children, walk
+from verification.nodes import all_arguments, children, walk
 from verification.symbolic.builtins import FUNCTIONS
 from verification.symbolic.machine import Call, Evaluated, Flow, Machine, Returned, unsupported_use
 from verification.symbolic.methods import call_method
@@ -170,8 +170,7 @@ def _undefined_annotation(node: ast.FunctionDef, state: State, run: Machine) -> 
     """The line of an annotation that names nothing: Python evaluates annotations when it defines the function."""
     if state.calls or run.annotations_postponed:
         return None
-    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-    annotations = [a.annotation for a in arguments if a is not None] + [node.returns]
+    annotations = [argument.annotation for argument in all_arguments(node)] + [node.returns]
     for annotation in annotations:
         for name in walk(annotation) if annotation is not None else ():
             if isinstance(name, ast.Name) and name.id not in state.variables and not hasattr(python_builtins, name.id):

@@ -64,12 +64,9 @@ class Room:
         """Resource units that solvers here have used."""
         return self.context.spent if self._given or "context" in vars(self) else 0
 
-    def bring(self, term: Term) -> Any:
-        return terms.BoolVal(term, self.context) if isinstance(term, bool) else terms.brought(term, self.context)
-
     def simplified(self, term: Any) -> Any:
         """What Z3 makes of a term, in the context that the term is of."""
-        return terms.wrap(terms.brought(terms.wrap(z3.simplify(self.bring(term))), term.ctx))
+        return terms.wrap(terms.brought(terms.wrap(z3.simplify(terms.brought(term, self.context))), term.ctx))
 
 
 class Solver:

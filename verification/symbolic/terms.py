@@ -121,9 +121,50 @@ class BoolTerm(_Known, z3.BoolRef):
     __hash__ = _Known.__hash__
 
 
-def _relation(make: Any, plain: Any) -> Callable[[Any, Any], Any]:
-    def compared(self: IntTerm, other: Any) -> Any:
-        ast = _whole(other, self.ctx)
+def _numeral(value: int, context: Any) -> Any:
+    known = context.numerals.get(value)
+    if known is None:
+        if -_SMALL < value < _SMALL:
+            known = context.keep(_mk_int64(context.ctx, value, context.int_sort))
+        else:
+            known = context.keep(z3.IntVal(value, context).ast)
+        context.numerals[value] = known
+    return known
+
+
+def _fraction(above: int, below: int, context: Any) -> Any:
+    known = context.fractions.get((above, below))
+    if known is None:
+        if -_SMALL < above < _SMALL and below < _SMALL:
+            known = context.keep(_mk_real(context.ctx, above, below))
+        else:
+            known = context.keep(z3.Q(above, below, context).ast)
+        context.fractions[above, below] = known
+    return known
+
+
+def _whole(value: Any, context: Any) -> Any:
+    """The term of an int; None for what z3py has to look at."""
+    kind = type(value)
+    if kind is IntTerm:
+        return value.ast
+    if kind is int:
+        return _numeral(value, context)
+    return value.ast if isinstance(value, z3.ArithRef) and value.is_int() else None
+
+
+def _real(value: Any, context: Any) -> Any:
+    """The term of a real number; None for what z3py has to look at."""
+    if type(value) is RealTerm:
+        return value.ast
+    return _fraction(value, 1, context) if type(value) is int else None
+
+
+def _relation(make: Any, plain: Any, read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A comparison with what `read` makes a term of; z3py looks at anything else."""
+
+    def compared(self: Any, other: Any) -> Any:
+        ast = read(other, self.ctx)
         return plain(self, other) if ast is None else BoolTerm(make(self.ctx.ctx, self.ast, ast), self.ctx)
 
     return compared
@@ -155,12 +196,12 @@ def _unequal(context: Any, left: Any, right: Any) -> Any:
 class IntTerm(_Known, z3.ArithRef):
     """An int."""
 
-    __eq__ = _relation(_mk_eq, z3.ArithRef.__eq__)
-    __ne__ = _relation(_unequal, z3.ArithRef.__ne__)
-    __le__ = _relation(_mk_le, z3.ArithRef.__le__)
-    __lt__ = _relation(_mk_lt, z3.ArithRef.__lt__)
-    __ge__ = _relation(_mk_ge, z3.ArithRef.__ge__)
-    __gt__ = _relation(_mk_gt, z3.ArithRef.__gt__)
+    __eq__ = _relation(_mk_eq, z3.ArithRef.__eq__, _whole)
+    __ne__ = _relation(_unequal, z3.ArithRef.__ne__, _whole)
+    __le__ = _relation(_mk_le, z3.ArithRef.__le__, _whole)
+    __lt__ = _relation(_mk_lt, z3.ArithRef.__lt__, _whole)
+    __ge__ = _relation(_mk_ge, z3.ArithRef.__ge__, _whole)
+    __gt__ = _relation(_mk_gt, z3.ArithRef.__gt__, _whole)
     __add__ = _operation(_mk_add, z3.ArithRef.__add__)
     __radd__ = _operation(_mk_add, z3.ArithRef.__radd__, swapped=True)
     __sub__ = _operation(_mk_sub, z3.ArithRef.__sub__)
@@ -175,28 +216,15 @@ class IntTerm(_Known, z3.ArithRef):
         return IntTerm(_mk_minus(self.ctx.ctx, self.ast), self.ctx)
 
 
-def _real_relation(make: Any, plain: Any) -> Callable[[Any, Any], Any]:
-    def compared(self: RealTerm, other: Any) -> Any:
-        if type(other) is RealTerm:
-            ast = other.ast
-        elif type(other) is int:
-            ast = _fraction(other, 1, self.ctx)
-        else:
-            return plain(self, other)
-        return BoolTerm(make(self.ctx.ctx, self.ast, ast), self.ctx)
-
-    return compared
-
-
 class RealTerm(_Known, z3.ArithRef):
     """A real number."""
 
-    __eq__ = _real_relation(_mk_eq, z3.ArithRef.__eq__)
-    __ne__ = _real_relation(_unequal, z3.ArithRef.__ne__)
-    __le__ = _real_relation(_mk_le, z3.ArithRef.__le__)
-    __lt__ = _real_relation(_mk_lt, z3.ArithRef.__lt__)
-    __ge__ = _real_relation(_mk_ge, z3.ArithRef.__ge__)
-    __gt__ = _real_relation(_mk_gt, z3.ArithRef.__gt__)
+    __eq__ = _relation(_mk_eq, z3.ArithRef.__eq__, _real)
+    __ne__ = _relation(_unequal, z3.ArithRef.__ne__, _real)
+    __le__ = _relation(_mk_le, z3.ArithRef.__le__, _real)
+    __lt__ = _relation(_mk_lt, z3.ArithRef.__lt__, _real)
+    __ge__ = _relation(_mk_ge, z3.ArithRef.__ge__, _real)
+    __gt__ = _relation(_mk_gt, z3.ArithRef.__gt__, _real)
     __hash__ = _Known.__hash__
 
 
@@ -255,38 +283,6 @@ def brought(term: Any, context: Any) -> Any:
     if term.ctx is context:
         return term
     return _of_any_sort(_translate(term.ctx.ctx, term.ast, context.ctx), context)
-
-
-def _numeral(value: int, context: Any) -> Any:
-    known = context.numerals.get(value)
-    if known is None:
-        if -_SMALL < value < _SMALL:
-            known = context.keep(_mk_int64(context.ctx, value, context.int_sort))
-        else:
-            known = context.keep(z3.IntVal(value, context).ast)
-        context.numerals[value] = known
-    return known
-
-
-def _fraction(above: int, below: int, context: Any) -> Any:
-    known = context.fractions.get((above, below))
-    if known is None:
-        if -_SMALL < above < _SMALL and below < _SMALL:
-            known = context.keep(_mk_real(context.ctx, above, below))
-        else:
-            known = context.keep(z3.Q(above, below, context).ast)
-        context.fractions[above, below] = known
-    return known
-
-
-def _whole(value: Any, context: Any) -> Any:
-    """The term of an int; None for what z3py has to look at."""
-    kind = type(value)
-    if kind is IntTerm:
-        return value.ast
-    if kind is int:
-        return _numeral(value, context)
-    return value.ast if isinstance(value, z3.ArithRef) and value.is_int() else None
 
 
 def wrap(term: Any) -> Any:
