@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from verification.request import Contract, Limits
     from verification.verifier import verify
 
-VERIFIER_VERSION = "0.3.0"
+VERIFIER_VERSION = "0.3.1"
 """Changes whenever a verdict may change: stored beside each verdict."""
 
 __all__ = [

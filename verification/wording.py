@@ -366,6 +366,10 @@ _ASSUMPTIONS: Patterns = (
         "los enteros que se convierten en números de coma flotante quedan por debajo de {most} en valor absoluto",
     ),
     (
+        r"integers that are turned into floats are not beyond the largest float",
+        "los enteros que se convierten en números de coma flotante no pasan del mayor de estos",
+    ),
+    (
         r"integers that are turned into text, or read from it, have at most 4,300 digits",
         "los enteros que se convierten en texto, o se leen de él, tienen 4300 cifras como mucho",
     ),

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.verification.fuzz import types
+from tests.verification.fuzz import operations, types
 from tests.verification.fuzz.checker import EXTRA, Disagreement, check
 from tests.verification.fuzz.engines import ENGINES, paths
 from tests.verification.fuzz.grammar import ENTRY, compiles, program
@@ -19,6 +19,8 @@ from tests.verification.fuzz.oracle import observe
 from tests.verification.fuzz.run import Tally, campaign, shrunk
 from tests.verification.fuzz.seeds import SEEDS, TRAPS
 from verification import Contract, Report, verify
+from verification.abstract import containers
+from verification.abstract.library import FUNCTIONS, iterators, numbers
 from verification.outcome import Counterexample, Outcome
 from verification.properties import DEFAULT
 from verification.symbolic import encoding
@@ -230,3 +232,41 @@ def test_a_call_that_ends_the_process_takes_no_other_with_it() -> None:
 
 def test_a_disagreement_says_what_it_is_of() -> None:
     assert str(Disagreement("false proof", "index-error", "f([])")) == "false proof of index-error: f([])"
+
+
+# --- one operation at a time
+
+
+@pytest.mark.parametrize(("engine", "batches"), [("prover", 24), ("paths", 10), ("verify", 4)])
+def test_no_operation_does_what_the_model_says_it_never_does(engine: str, batches: int) -> None:
+    swept = operations.sweep(0, ENGINES[engine], iter(range(batches)))
+    assert not swept.wrong, "\n".join(swept.wrong)
+    assert swept.decided > batches
+
+
+def test_the_operations_find_a_lazy_function_that_is_taken_to_fail_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iterators, "need_iterables", lambda call: None)
+    assert _wrong_of(operations.Operation(("r = itertools.chain(1)",)))
+
+
+def test_the_operations_find_a_view_that_is_taken_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "UNHASHABLE", frozenset({"list", "dict", "set", "deque"}))
+    assert _wrong_of(operations.Operation(("r = {1: 2}.get({1: 1}.keys())",)))
+
+
+def test_the_operations_find_a_number_that_is_parsed_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FUNCTIONS, "int", lambda call, state, run: numbers._parsed_int(call.args[0], state, run, 1))
+    assert _wrong_of(operations.Operation(("r = int('a', 16)",)))
+
+
+def test_what_the_assumption_about_sizes_leaves_out_is_no_false_proof() -> None:
+    assert operations.observe([operations.Operation(("r = [1].pop(10**20)",))]) == [None]
+
+
+def _wrong_of(operation: operations.Operation) -> list[str]:
+    (seen,) = operations.observe([operation])
+    assert seen is not None
+    found = operations.Swept()
+    for number in range(8):  # what is asked of the result is drawn
+        operations.check(operation, seen, operations.program(operation, seen, Random(number)), ENGINES["prover"], found)
+    return found.wrong

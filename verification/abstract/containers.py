@@ -12,7 +12,6 @@ from verification.abstract import operators
 from verification.abstract.machine import INDEXABLE, TABLES, Machine, settled
 from verification.abstract.state import State
 from verification.abstract.values import (
-    INT,
     NEVER,
     Bool,
     Builtin,
@@ -48,6 +47,8 @@ LAZY = ("iterator", "group")
 """Used up by going through them, and without a length."""
 
 VIEWS = ("dict_keys", "dict_values", "dict_items")
+
+UNHASHABLE = frozenset({"list", "dict", "set", "deque", "dict_keys", "dict_items"})
 
 MAX_ITEMS = 64
 """Longer sequences are not kept element by element."""
@@ -211,8 +212,12 @@ def get_slice(receiver: Value, bounds: Sequence[Value], state: State, run: Machi
         raise Unsupported(f"a slice of a value of type {type_name(receiver)}", line)
     if not _indexable(receiver) or (isinstance(receiver, Ref) and receiver.kind == "deque"):
         raise run.type_error(state, line, receiver)
+    if isinstance(receiver, Range):
+        raise Unsupported("a slice of a range", line)
     for bound in bounds:
         if not isinstance(bound, Int | Bool | NoneValue):
+            if not isinstance(bounds[2], NoneValue):
+                raise Unsupported("such bounds beside a step, which is looked at first", line)
             raise run.type_error(state, line, bound)
     low, high, step = (encoding.whole(bound) if isinstance(bound, Int | Bool) else None for bound in bounds)
     if step is not None and not (isinstance(step, int) and step == 1):
@@ -248,8 +253,6 @@ def _part(receiver: Value, start: Term, size: Term, state: State, run: Machine) 
         if isinstance(size, int) and size == 0:
             return run.literal("")
         return replace(part, digits=False)
-    if isinstance(receiver, Range):
-        return run.sequence(state, INT, size, "list")
     elements = whole_shape(receiver, state, run, 0)
     array = None
     if isinstance(receiver, Ref) and isinstance(start, int) and start == 0:
@@ -287,7 +290,7 @@ def _stepped(
         amount = run.any_length(state, "slice.len", most=size)
     if isinstance(receiver, Text):
         return Text(run.symbol("part"), amount, None, receiver.digits and amount is size)
-    kind = receiver.kind if isinstance(receiver, Ref) else "list" if isinstance(receiver, Range) else "tuple..."
+    kind = receiver.kind if isinstance(receiver, Ref) else "tuple..."
     share_items(receiver, state, run)
     return run.sequence(state, whole_shape(receiver, state, run, line), amount, kind)
 
@@ -408,7 +411,7 @@ def hashable(state: State, value: Value, run: Machine, line: int) -> None:
 
     Not on every run: an empty dict has nothing to pop and asks for no hash, and a set is looked up as a frozenset.
     """
-    if isinstance(value, Ref) and value.kind in ("list", "dict", "set", "deque"):
+    if isinstance(value, Ref) and value.kind in UNHASHABLE:
         run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
     if isinstance(value, Tup):
         for item in value.items:
@@ -509,6 +512,7 @@ def _get_or_make(ref: Ref, key: Value, state: State, run: Machine, line: int) ->
     made = default_value("int" if content.default == "Counter" else content.default, state, run)
     shape_ = run.stored_shape(state, made)
     if content.default == "Counter":
+        hashable(state, key, run, line)
         return run.fresh(state, join(content.value or NEVER, shape_), "value")
     set_key(ref, key, made, state, run, line)
     return run.fresh(state, table(state, ref).value or NEVER, "value")

@@ -60,6 +60,10 @@ SPACES = ("num", "str", "none")
 
 INT_BITS = 64
 INTEGERS = f"integers that are turned into floats stay below 2**{INT_BITS} in magnitude"
+LARGE_INTEGERS = "integers that are turned into floats are not beyond the largest float"
+"""Instead of it where a float, which may be as large as that, was turned into an int before."""
+
+_LARGE = 256
 
 
 class Dead(Exception):
@@ -119,6 +123,9 @@ class Machine:
     finite: bool = False
     """Whether floats in the arguments are finite, as the property `float` takes them to be."""
 
+    large: bool = False
+    """Whether an int may come from a float of any size."""
+
     exact: bool = False
     """Whether products of symbols, and sums in closed form, are put to the solver as they are."""
 
@@ -167,6 +174,7 @@ class Machine:
         self._kinds: dict[str, int] = {}
         self._literals: dict[str, int] = {}
         self._lows: dict[int, tuple[Any, int | None]] = {}
+        self._from_floats: dict[int, tuple[Any, int]] = {}
         self._divisions: dict[tuple[int, int], tuple[Any, Any, Any, Any]] = {}
 
     # --- budgets and records
@@ -293,6 +301,22 @@ class Machine:
             return None
         bounds = [low for low in lows if low is not None]
         return min(1, sum(bounds)) if operator == z3.Z3_OP_ADD else min(bounds)
+
+    def from_float(self, term: Term, exponent: int | None) -> Int:
+        """The int that a finite float was turned into, and so one that a float below ``2**exponent`` equals."""
+        if exponent is None or exponent > _LARGE:
+            self.large = True
+        if not isinstance(term, int):
+            self._from_floats[term.get_id()] = (term, v.LARGEST_EXPONENT if exponent is None else exponent)
+        return Int(term)
+
+    def float_bits(self, term: Term) -> int:
+        """The power of two that an int is assumed to stay below where it is turned into a float."""
+        known = self._from_floats.get(term.get_id()) if not isinstance(term, int) else None
+        if known is not None:
+            return known[1]
+        self.assume(LARGE_INTEGERS if self.large else INTEGERS)
+        return v.LARGEST_EXPONENT if self.large else INT_BITS
 
     # --- text
 

@@ -12,6 +12,7 @@ from verification.abstract.library.given import (
     apply,
     elements,
     hashable_shape,
+    need_flag,
     need_int,
     need_order,
     pairs,
@@ -139,6 +140,8 @@ def _affix(text: Text, call: Given, state: State, run: Machine) -> Value:
     if isinstance(args[0], Ref):
         raise Unsupported(f"{call.name} with a value of type {type_name(args[0])}", call.line)
     parts = args[0].items if isinstance(args[0], Tup) else (args[0],)
+    if len(parts) > 1 and not all(isinstance(part, Text) for part in parts):
+        raise Unsupported(f"{call.name} with parts of several kinds", call.line)
     result = run.truth_symbol(call.name)
     lengths = []
     for part in parts:
@@ -235,7 +238,8 @@ def _parts(size: Any, most: int | None, state: State, run: Machine) -> Value:
 
 
 def _lines(text: Text, call: Given, state: State, run: Machine) -> Value:
-    call.expect(0, 1, "keepends")
+    for flag in (*call.expect(0, 1, "keepends"), *call.keywords.values()):
+        need_flag(flag, call)
     return run.sequence(state, STR, run.any_length(state, "lines", most=text.length))
 
 
@@ -315,7 +319,7 @@ def _extend(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
 
 
 def _pop(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
-    args = call.expect(0, 1)
+    args = call.expect(0, 0 if receiver.kind == "deque" else 1)
     index = need_int(args[0], state, run, call.line) if args else -1
     return containers.pop(receiver, index, state, run, call.line)
 
@@ -345,6 +349,8 @@ def _remove(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
 
 def _index(receiver: Value, call: Given, state: State, run: Machine) -> Value:
     args = call.expect(1, 3)
+    for bound in args[1:]:
+        need_int(bound, state, run, call.line)
     run.oblige("value-error")
     found = (
         containers.contains(receiver, args[0], state, run, call.line) if len(args) == 1 else run.truth_symbol("found")
@@ -364,6 +370,7 @@ def _count(receiver: Value, call: Given, state: State, run: Machine) -> Value:
 
 def _sort(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     call.expect(0, 0, "key", "reverse")
+    need_flag(call.keywords.get("reverse", Bool(False)), call)
     content = containers.opened(receiver, state, run)
     key = call.keywords.get("key", NONE)
     keys = (
@@ -482,6 +489,8 @@ def _update(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     from verification.abstract.expressions import update
 
     (value,) = call.expect(1, 1)
+    if containers.table(state, receiver).default == "Counter":
+        raise Unsupported("the method update of a Counter", call.line)
     if isinstance(value, Ref) and value.kind == "dict":
         update(receiver, value, state, run, call.line)
         return NONE
@@ -550,7 +559,7 @@ def _pop_set(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
 def _set_method(receiver: Ref, call: Given, state: State, run: Machine) -> Value:
     """`union` and the like, of any iterables."""
     result: Value = receiver
-    for other in call.expect(0, 4):
+    for other in call.expect(1, 1) if call.name == "symmetric_difference" else call.expect(0, 4):
         found, size = elements(other, state, run, call.line)
         hashable_shape(found, state, run, call.line)
         operand = run.table(state, receiver.kind, found, None, run.any_length(state, "size", most=size))

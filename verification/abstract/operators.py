@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import z3
 
 from verification.abstract import containers
-from verification.abstract.machine import INT_BITS, INTEGERS, TABLES, Machine
+from verification.abstract.machine import TABLES, Machine
 from verification.abstract.state import State
 from verification.abstract.values import (
     LARGEST_EXPONENT,
@@ -344,8 +344,7 @@ def of_int(term: Term, state: State, run: Machine) -> Float:
     """The float nearest to an int."""
     if isinstance(term, int) and term.bit_length() < 1000:
         return constant_float(float(term))
-    run.assume(INTEGERS)
-    result = run.float_symbol(state, "float", exponent=INT_BITS, least=0)
+    result = run.float_symbol(state, "float", exponent=run.float_bits(term), least=0)
     number = run.lift(term)
     exact = terms.And(number <= 2**53, number >= -(2**53))
     real = terms.ToReal(number)
@@ -729,7 +728,7 @@ def unary(kind: type[ast.unaryop], operand: Value, state: State, run: Machine, l
         return Int(-term if kind is ast.USub else term if kind is ast.UAdd else -term - 1)
     if isinstance(operand, Float) and kind is not ast.Invert:
         return operand if kind is ast.UAdd else negated(operand)
-    if isinstance(operand, Opaque):
+    if isinstance(operand, Opaque) or (isinstance(operand, Ref) and operand.kind == "dict"):  # a Counter has a sign
         raise Unsupported(f"arithmetic on a value of type {type_name(operand)}", line)
     raise run.type_error(state, line, operand)
 

@@ -10,7 +10,7 @@ import z3
 
 from verification.abstract.calls import call_function
 from verification.abstract.expressions import condition
-from verification.abstract.machine import Dead, Discharged, Machine, Suspect, settled
+from verification.abstract.machine import INTEGERS, Dead, Discharged, Machine, Suspect, settled
 from verification.abstract.state import Frame, State
 from verification.abstract.statements import execute
 from verification.abstract.values import (
@@ -169,9 +169,10 @@ def _attempt(
     finite: bool,
     invariants: bool = False,
     exact: bool = False,
+    large: bool = False,
 ) -> Proof:
     limits = replace(limits, steps=min(limits.steps, STEPS), queries=min(limits.queries, QUERIES))
-    run = Machine(limits, contract, invariants, context, room, finite, exact)
+    run = Machine(limits, contract, invariants, context, room, finite, large, exact)
     found = Proof(machine=run)
     try:
         found.returned = _run(run, tree, entry, contract)
@@ -183,6 +184,19 @@ def _attempt(
         found.refusal = Unsupported("so deep a nesting of calls and syntax", None)
     except z3.Z3Exception as error:  # a mistake of the encoding's proves nothing, and must not end a run
         found.refusal = Unsupported(f"something that can't be put to the solver ({error})", None)
+    if run.large and INTEGERS in run.assumptions:
+        return _attempt(
+            tree,
+            entry,
+            contract,
+            limits,
+            context,
+            room,
+            finite=finite,
+            invariants=invariants,
+            exact=exact,
+            large=True,
+        )
     found.suspects = list(run.suspects.values())
     found.obligations = frozenset(run.obligations)
     found.assumptions = tuple(run.assumptions)

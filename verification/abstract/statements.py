@@ -335,7 +335,12 @@ def _delete_item(target: ast.Subscript, state: State, run: Machine) -> None:
         raise Unsupported(f"del of an item of a value of type {type_name(receiver)}", line)
     if isinstance(target.slice, ast.Slice):
         bounds = slice_bounds(target.slice, state, run)
-        containers.set_slice(receiver, bounds, run.new_list(state, ()), state, run, line)
+
+        def cut(inside: State, given: tuple[Value, ...]) -> Value:
+            containers.set_slice(receiver, given, run.new_list(inside, ()), inside, run, line)
+            return NONE
+
+        run.cases(state, bounds, cut)
         return
     index = single(evaluate(target.slice, state, run), line)
     if receiver.kind == "dict" and containers.table(state, receiver).default:

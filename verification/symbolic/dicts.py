@@ -9,7 +9,7 @@ import z3
 
 from verification.symbolic import encoding, sequences, terms
 from verification.symbolic.machine import Evaluated, Machine
-from verification.symbolic.operators import equal_keys, has_key
+from verification.symbolic.operators import equal_keys, has_key, need_key
 from verification.symbolic.state import State
 from verification.symbolic.values import (
     DictRef,
@@ -90,7 +90,7 @@ def set_key(ref: DictRef, key: Value, value: Value, state: State, run: Machine, 
             else:
                 current = after
     if current is not None:
-        equal_keys(key, key, line)  # refuses a key that has no model
+        need_key(key, line)
         yield run.change(current, ref.address, Entries((*held.pairs, (key, value))), line)
 
 

@@ -309,6 +309,8 @@ def _native(text: Str, name: str, call: Call, state: State, run: Machine) -> Eva
 def _affix(text: Str, name: str, affix: Value, run: Machine, line: int) -> Value | Raised:
     parts = affix.items if isinstance(affix, Tuple) else (affix,)
     found: object = False
+    if len(parts) > 1 and not all(isinstance(part, Str) for part in parts):
+        raise Unsupported(f"{name} with parts of several kinds", line)
     for part in parts:
         if not isinstance(part, Str):
             return run.type_error(line, part)

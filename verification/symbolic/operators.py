@@ -557,6 +557,7 @@ def has_key(state: State, container: DictRef, key: Value, line: int) -> Term:
                 raise Unsupported(f"a dict key of type {type_name(key)}", line)
         return terms.Select(held.present, encoding.lift(known.term, held.present.ctx))
     assert isinstance(held, Entries)
+    need_key(key, line)
     found: Term = False
     for candidate, _ in held.pairs:
         found = encoding.disjunction(found, equal_keys(candidate, key, line))
@@ -566,6 +567,11 @@ def has_key(state: State, container: DictRef, key: Value, line: int) -> Term:
 def equal_keys(left: Value, right: Value, line: int) -> Term:
     """Whether two scalar keys are the same key."""
     for key in (left, right):
-        if not isinstance(key, Int | Bool | Str | NoneValue):
-            raise Unsupported(f"a dict key of type {type_name(key)}", line)
+        need_key(key, line)
     return equal_scalars(left, right, line)
+
+
+def need_key(key: Value, line: int) -> None:
+    """Keys that are modelled; others may have no hash, which even an empty dict asks for."""
+    if not isinstance(key, Int | Bool | Str | NoneValue):
+        raise Unsupported(f"a dict key of type {type_name(key)}", line)

@@ -262,6 +262,8 @@ def get_slice(
         if isinstance(bound, Opaque | Unmodelled):
             raise unsupported_use(bound, line, "a slice bound")
         if not (is_whole(bound) or isinstance(bound, NoneValue)):
+            if not isinstance(bounds[2], NoneValue):
+                raise Unsupported("such bounds beside a step, which is looked at first", line)
             yield state, run.type_error(line, bound)
             return
     low, high, step = bounds

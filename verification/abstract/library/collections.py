@@ -28,6 +28,8 @@ def _counter(call: Given, state: State, run: Machine) -> Value:
     if not args:
         return run.empty_table(state, "dict", default="Counter")
     value = args[0]
+    if isinstance(value, NoneValue):
+        return run.empty_table(state, "dict", default="Counter")
     if isinstance(value, Ref) and value.kind == "dict":
         raise Unsupported("a Counter of a dict", call.line)
     found, size = elements(value, state, run, call.line)

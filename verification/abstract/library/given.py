@@ -21,8 +21,12 @@ from verification.abstract.values import (
     NoneValue,
     Opaque,
     Partial,
+    Range,
+    Ref,
     Shape,
     Term,
+    Text,
+    Tup,
     TupleShape,
     Value,
     join,
@@ -60,6 +64,18 @@ def elements(value: Value, state: State, run: Machine, line: int) -> tuple[Shape
     return found
 
 
+def need_iterables(call: Given) -> None:
+    """A function that looks at its arguments only when it is gone through raises nothing where it is called."""
+    if not all(isinstance(value, Text | Range | Tup | Ref) for value in call.args):
+        raise Unsupported(f"{call.name} of what may not be gone through", call.line)
+
+
+def need_flag(value: Value, call: Given) -> None:
+    """What counts as a truth for an argument differs from version to version, but for numbers."""
+    if not operators.is_whole(value):
+        raise Unsupported(f"such an argument of {call.name}", call.line)
+
+
 def wrong(value: Value, state: State, run: Machine, line: int) -> Any:
     """TypeError for a value of a type that is known; others are refused."""
     if isinstance(value, Opaque | Builtin | ExceptionClass | ExceptionValue | Partial):
@@ -94,7 +110,7 @@ def keyed(call: Given, found: Shape, state: State, run: Machine) -> Shape:
 
 def hashable_shape(found: Shape, state: State, run: Machine, line: int) -> None:
     """TypeError may leave where elements have no hash."""
-    if any(kind.key.split(":")[0] in ("list", "dict", "set", "deque") for kind in found.kinds):
+    if any(kind.key.split(":")[0] in containers.UNHASHABLE for kind in found.kinds):
         run.may_raise(state, run.truth_symbol("hashable"), "TypeError", line)
     for kind in found.kinds:
         if isinstance(kind, TupleShape):

@@ -13,6 +13,7 @@ from verification.abstract.library.given import (
     iterated,
     keyed,
     need_int,
+    need_iterables,
     need_order,
     wrong,
 )
@@ -23,9 +24,13 @@ from verification.abstract.values import (
     NEVER,
     NONE,
     Bool,
+    Builtin,
     Choice,
     ContainerShape,
+    ExceptionClass,
+    Func,
     Int,
+    Method,
     NoneValue,
     Partial,
     Ref,
@@ -35,6 +40,7 @@ from verification.abstract.values import (
     Value,
     join,
     shape,
+    type_name,
 )
 from verification.symbolic import encoding, terms
 from verification.symbolic.values import Unsupported
@@ -47,6 +53,7 @@ def _chain(call: Given, state: State, run: Machine) -> Value:
             raise Unsupported("these arguments of itertools.chain", call.line)
         return _chained(values[0].parts[0], state, run, call.line)  # type: ignore[union-attr]
     call.expect(0, 16)
+    need_iterables(call)
     parts = [elements(value, state, run, call.line) for value in values]
     total: Term = 0
     for _, size in parts:
@@ -56,6 +63,7 @@ def _chain(call: Given, state: State, run: Machine) -> Value:
 
 def _chain_from(call: Given, state: State, run: Machine) -> Value:
     (value,) = call.expect(1, 1)
+    need_iterables(call)
     return _chained(value, state, run, call.line)
 
 
@@ -134,13 +142,13 @@ def _zip_longest(call: Given, state: State, run: Machine) -> Value:
 
 def _slice_of(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(2, 3)
-    found, size = elements(args[0], state, run, call.line)
     run.oblige("value-error")
     for value in args[1:]:
         if not isinstance(value, NoneValue | Int | Bool):
             raise Unsupported("such a bound of itertools.islice", call.line)
         if not isinstance(value, NoneValue):
             run.may_raise(state, encoding.at_least(encoding.whole(value), 0), "ValueError", call.line)
+    found, size = elements(args[0], state, run, call.line)
     return run.sequence(state, found, run.any_length(state, "slice", most=size), "iterator")
 
 
@@ -180,6 +188,8 @@ def _item_getter(call: Given, state: State, run: Machine) -> Value:
 def _partial(call: Given, state: State, run: Machine) -> Value:
     if call.keywords:
         raise Unsupported("functools.partial with keywords", call.line)
+    if not call.args or not isinstance(call.args[0], Func | Builtin | Method | Partial | ExceptionClass):
+        raise Unsupported("functools.partial of what may not be called", call.line)
     return Partial("partial", call.args)
 
 
@@ -247,7 +257,9 @@ def _largest(call: Given, state: State, run: Machine) -> Value:
 
 
 def _merge(call: Given, state: State, run: Machine) -> Value:
-    parts = [elements(value, state, run, call.line) for value in call.expect(0, 8)]
+    call.expect(0, 8)
+    need_iterables(call)
+    parts = [elements(value, state, run, call.line) for value in call.args]
     found = join(*(each for each, _ in parts))
     need_order(found, state, run, call.line)
     total: Term = 0
@@ -258,8 +270,11 @@ def _merge(call: Given, state: State, run: Machine) -> Value:
 
 def _bisect(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(2, 2)
-    if not isinstance(args[0], Tup) and not (isinstance(args[0], Ref) and args[0].kind in INDEXABLE):
-        return wrong(args[0], state, run, call.line)
+    listed = isinstance(args[0], Ref) and args[0].kind == "list"
+    if not listed and ("insort" in call.name or not isinstance(args[0], Tup | Ref)):
+        raise Unsupported(f"{call.name} of a value of type {type_name(args[0])}", call.line)
+    if isinstance(args[0], Ref) and args[0].kind not in INDEXABLE:
+        raise Unsupported(f"{call.name} of a value of type {type_name(args[0])}", call.line)
     found = containers.whole_shape(args[0], state, run, call.line)
     item = run.stored_shape(state, args[1])
     if not (operators.orderable(found, item) and operators.orderable(item, found)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-from dataclasses import replace
 
 from verification.abstract import operators
 from verification.abstract.library.given import (
@@ -47,10 +46,11 @@ def _int(call: Given, state: State, run: Machine) -> Value:
     value = args[0] if args else Int(0)
     line = call.line
     if len(args) == 2:
-        if not isinstance(value, Text):
-            return wrong(value, state, run, line)
-        need_int(args[1], state, run, line)
-        return _parsed_int(replace(value, digits=False), state, run, line)
+        if not isinstance(value, Text) or not operators.is_whole(args[1]):
+            raise Unsupported("int with a base and such an argument", line)
+        run.oblige("value-error")
+        run.may_raise(state, run.truth_symbol("parses"), "ValueError", line)
+        return Int(run.symbol("parsed"))
     if operators.is_whole(value):
         return Int(encoding.whole(value))
     if isinstance(value, Float):
@@ -58,6 +58,11 @@ def _int(call: Given, state: State, run: Machine) -> Value:
     if isinstance(value, Text):
         return _parsed_int(value, state, run, line)
     return wrong(value, state, run, line)
+
+
+def _trunc(call: Given, state: State, run: Machine) -> Value:
+    (value,) = call.expect(1, 1)
+    return wrong(value, state, run, call.line) if isinstance(value, Text) else _int(call, state, run)
 
 
 def truncated(value: Float, state: State, run: Machine, line: int) -> Value:
@@ -72,7 +77,7 @@ def truncated(value: Float, state: State, run: Machine, line: int) -> Value:
     real, whole = run.lift_real(value.real), terms.ToReal(result)
     state.assume(terms.Implies(real >= 0, terms.And(whole <= real, real < whole + 1)))
     state.assume(terms.Implies(real < 0, terms.And(whole >= real, real > whole - 1)))
-    return Int(result)
+    return run.from_float(result, value.exponent)
 
 
 def _rounded(direction: str) -> Handler:
@@ -91,7 +96,7 @@ def _rounded(direction: str) -> Handler:
             state.assume(terms.And(whole <= real, real < whole + 1))
         else:
             state.assume(terms.And(whole >= real, real > whole - 1))
-        return Int(result)
+        return run.from_float(result, None if value.exponent is None else value.exponent + 1)
 
     return handler
 
@@ -114,7 +119,7 @@ def _round(call: Given, state: State, run: Machine) -> Value:
         result = run.symbol("rounded")
         real, whole = run.lift_real(value.real), terms.ToReal(result)
         state.assume(terms.And(whole - real <= terms.Q(1, 2, run.context), real - whole <= terms.Q(1, 2, run.context)))
-        return Int(result)
+        return run.from_float(result, None if value.exponent is None else value.exponent + 1)
     run.oblige("float")
     exponent = None if value.exponent is None else value.exponent + 1
     if isinstance(digits, Int) and settled(digits.term >= 0) is True:
@@ -353,9 +358,9 @@ def _integer_root(call: Given, state: State, run: Machine) -> Value:
 
 
 def _gcd(call: Given, state: State, run: Machine) -> Value:
-    if not call.args:
+    if not call.expect(0, 8):
         return Int(0)
-    numbers = [run.lift(need_int(value, state, run, call.line)) for value in call.expect(1, 8)]
+    numbers = [run.lift(need_int(value, state, run, call.line)) for value in call.args]
     result = run.symbol("gcd", low=0)
     zero = terms.And(*(number == 0 for number in numbers))
     state.assume(terms.And(result >= 0, (result == 0) == zero))
@@ -386,8 +391,10 @@ def _factorial(call: Given, state: State, run: Machine) -> Value:
 def _comb(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(1 if call.name == "math.perm" else 2, 2)
     run.oblige("value-error")
-    for value in args:
-        run.may_raise(state, encoding.at_least(need_int(value, state, run, call.line), 0), "ValueError", call.line)
+    if call.name == "math.perm" and isinstance(args[-1], NoneValue):
+        args = args[:1]
+    for number in [need_int(value, state, run, call.line) for value in args]:
+        run.may_raise(state, encoding.at_least(number, 0), "ValueError", call.line)
     result = run.symbol("ways", low=0)
     state.assume(result >= 0)
     return Int(result)
@@ -462,5 +469,5 @@ FUNCTIONS: dict[str, Handler] = {
     "math.sqrt": _square_root,
     "math.tan": _number_result("bounded"),
     "math.atan": _number_result("any"),
-    "math.trunc": _int,
+    "math.trunc": _trunc,
 }

@@ -7,6 +7,7 @@ import re
 from verification.abstract.library.given import (
     Given,
     Handler,
+    need_flag,
     wrong,
 )
 from verification.abstract.machine import Machine
@@ -60,6 +61,8 @@ def _find_all(call: Given, state: State, run: Machine) -> Value:
 
 def _substitute(call: Given, state: State, run: Machine) -> Value:
     args = call.expect(3, 4, "count", "flags")
+    for number in (*args[3:], *call.keywords.values()):
+        need_flag(number, call)
     pattern = _pattern(args[0], call.line)
     _subject(args[2], state, run, call.line)
     if not isinstance(args[1], Text) or args[1].literal is None:

@@ -14,6 +14,7 @@ from verification.abstract.library.given import (
     elements,
     hashable_shape,
     keyed,
+    need_flag,
     need_int,
     need_order,
     pairs,
@@ -188,6 +189,7 @@ def _total(start: Value, found: Shape, size: Term, state: State, run: Machine, l
 
 def _sorted(call: Given, state: State, run: Machine) -> Value:
     (value,) = call.expect(1, 1, "key", "reverse")
+    need_flag(call.keywords.get("reverse", Bool(False)), call)
     found, size = elements(value, state, run, call.line)
     need_order(keyed(call, found, state, run), state, run, call.line)
     return run.sequence(state, found, size)
