@@ -17,7 +17,7 @@ from tests.verification.fuzz.inputs import Values, calls
 from tests.verification.fuzz.minimise import minimise
 from tests.verification.fuzz.oracle import observe
 from tests.verification.fuzz.run import Tally, campaign, shrunk
-from tests.verification.fuzz.seeds import SEEDS, TRAPS
+from tests.verification.fuzz.seeds import GROWING, SEEDS, TRAPS
 from verification import Contract, Report, verify
 from verification.abstract import containers
 from verification.abstract.library import FUNCTIONS, iterators, numbers
@@ -44,6 +44,13 @@ def test_no_trap_is_believed_in(part: int, engine: str) -> None:
     for number in range(part, len(TRAPS), PARTS):
         found = check(TRAPS[number], seed=f"trap {number}", properties=(*DEFAULT, *EXTRA), verifier=ENGINES[engine])
         assert not found.disagreements, TRAPS[number] + "\n".join(map(str, found.disagreements))
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("engine", ["prover", "paths"])
+def test_no_value_grows_without_using_up_the_budget(engine: str) -> None:
+    for source in GROWING:
+        assert ENGINES[engine](source, entry=ENTRY, properties=(*DEFAULT, "termination")).verdicts
 
 
 # --- what is planted is found

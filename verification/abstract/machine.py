@@ -65,6 +65,8 @@ LARGE_INTEGERS = "integers that are turned into floats are not beyond the larges
 
 _LARGE = 256
 
+MAX_KINDS = 16
+
 
 class Dead(Exception):
     """No run goes on from here: every path has been ended by an exception, a return or a jump."""
@@ -351,6 +353,7 @@ class Machine:
         made = [self._fresh_kind(state, kind, hint) for kind in given.kinds]
         if len(made) == 1:
             return made[0]
+        _few(len(made))
         tag = self.symbol(f"{hint}.kind")
         options = tuple((self.kind_number(option), option) for option in made)
         state.assume(terms.Or(*(tag == number for number, _ in options)))
@@ -695,6 +698,7 @@ class Machine:
             if merged is None:
                 raise Unsupported("two values that can't be told apart", None)
             options[number] = merged
+        _few(len(options))
         tag = encoding.choice(condition, self._tag(left), self._tag(right))
         return Choice(self.lift(tag), tuple(sorted(options.items(), key=lambda option: option[0])))
 
@@ -900,6 +904,12 @@ class Machine:
 
 TABLES = frozenset({"dict", "set", "frozenset", "dict_keys"})
 INDEXABLE = frozenset({"list", "tuple...", "deque"})
+
+
+def _few(kinds: int) -> None:
+    """What several such values do together is followed for every combination of theirs."""
+    if kinds > MAX_KINDS:
+        raise Unsupported(f"a value that may be of more than {MAX_KINDS} kinds", None)
 
 
 def settled(truth: Term) -> Term:

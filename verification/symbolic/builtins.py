@@ -160,11 +160,12 @@ def _sorted(call: Call, state: State, run: Machine) -> Iterator[Evaluated]:
         if isinstance(items, Raised):
             yield after, items
         else:
-            yield run.new_list(after, in_order(items, call.keywords.get("reverse"), call.line))
+            yield run.new_list(after, in_order(items, call.keywords.get("reverse"), run, call.line))
 
 
-def in_order(items: Sequence[Value], reverse: Value | None, line: int) -> tuple[Value, ...]:
+def in_order(items: Sequence[Value], reverse: Value | None, run: Machine, line: int) -> tuple[Value, ...]:
     """Ints in ascending order, by a network of exchanges."""
+    run.spend(len(items) ** 2)
     if not all(isinstance(item, Int) for item in items):
         raise Unsupported("sorting anything but ints", line)
     if not (reverse is None or (isinstance(reverse, Bool) and isinstance(reverse.term, bool))):

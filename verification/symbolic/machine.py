@@ -73,6 +73,7 @@ class Handlers:
 
 
 EIGHTHS = 8
+PIECES_A_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class Machine:
         self._symbols = 0
         self._address = 0
         self._degrees: dict[int, tuple[Any, int]] = {}
+        self._parts: dict[int, tuple[Any, int]] = {}
         self._divisions: dict[tuple[int, int], tuple[Any, Any, Any, Any]] = {}
 
     # --- dispatch
@@ -193,8 +195,28 @@ class Machine:
             raise BudgetExhausted(f"{self.limits.paths} paths")
 
     def check_elements(self, count: int) -> None:
+        """Sequences are copied when they change, which costs steps once they are long."""
         if count > self.limits.steps:
             raise BudgetExhausted(f"{self.limits.steps} elements in one sequence")
+        self.spend(count)
+
+    def spend(self, count: int) -> None:
+        """Steps for so many small pieces of work, of which one syntax node may ask for many."""
+        self._steps += count // PIECES_A_STEP
+        if self._steps > self.limits.steps:
+            raise BudgetExhausted(f"{self.limits.steps} execution steps")
+
+    def concatenation(self, left: Term, right: Term) -> Term:
+        """Two texts, one after the other. Z3 goes through all of their parts."""
+        parts = self._text_parts(left) + self._text_parts(right)
+        self.check_elements(parts * PIECES_A_STEP)
+        whole = encoding.concatenation(left, right)
+        if not isinstance(whole, str):
+            self._parts[whole.get_id()] = (whole, parts)
+        return whole
+
+    def _text_parts(self, text: Term) -> int:
+        return 1 if isinstance(text, str) else self._parts.get(text.get_id(), (text, 1))[1]
 
     def refuse(self, refusal: Unsupported) -> None:
         self.refusals.append(refusal)
@@ -337,6 +359,7 @@ class Machine:
         return self._address + 1
 
     def new_list(self, state: State, items: Sequence[Value]) -> tuple[State, ListRef]:
+        self.check_elements(len(items))
         address = self.allocate()
         return state.stored(address, Items(tuple(items))), ListRef(address)
 
@@ -344,6 +367,8 @@ class Machine:
         """Store a heap object that the program itself changes."""
         if address < self.frozen_below:
             raise Unsupported("change of a module-level object or a default argument", line)
+        if isinstance(content, Items):
+            self.check_elements(len(content.items))
         return state.stored(address, content)
 
     # --- exceptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import z3
 
 from verification.symbolic import dicts, encoding, operators, sequences, terms
 from verification.symbolic.builtins import in_order
+from verification.symbolic.encoding import MAX_LITERAL
 from verification.symbolic.machine import Call, Evaluated, Machine
 from verification.symbolic.state import State
 from verification.symbolic.values import (
@@ -165,7 +166,7 @@ def _sort(receiver: ListRef, call: Call, state: State, run: Machine) -> Iterator
     if any(name != "reverse" for name in call.keywords):
         raise Unsupported("sort with a key", call.line)
     for after, items in sequences.spread(receiver, state, run, call.line):
-        ordered = in_order(items, call.keywords.get("reverse"), call.line)
+        ordered = in_order(items, call.keywords.get("reverse"), run, call.line)
         yield run.change(after, receiver.address, Items(ordered), call.line), NONE
 
 
@@ -295,8 +296,11 @@ _NATIVE = (
 def _native(text: Str, name: str, call: Call, state: State, run: Machine) -> Evaluated:
     """Python's own answer on constants."""
     run.oblige("value-error")
+    given = [to_python(value) for value in call.args]
+    if _longest(str(to_python(text)), name, given) > MAX_LITERAL:
+        raise Unsupported(f"a constant text of more than {MAX_LITERAL} characters", call.line)
     try:
-        answer = getattr(str(to_python(text)), name)(*(to_python(value) for value in call.args))
+        answer = getattr(str(to_python(text)), name)(*given)
     except (TypeError, ValueError) as error:
         return state, raised(type(error).__name__, call.line)
     if isinstance(answer, list):
@@ -304,6 +308,15 @@ def _native(text: Str, name: str, call: Call, state: State, run: Machine) -> Eva
     value = from_python(answer)
     assert value is not None
     return state, value
+
+
+def _longest(text: str, name: str, given: Sequence[object]) -> int:
+    """How long at most the method's result is."""
+    if name == "zfill":
+        return max((abs(width) for width in given if isinstance(width, int)), default=0)
+    if name == "replace" and len(given) >= 2:
+        return (len(text) + 1) * (1 + len(str(given[1])))
+    return len(text)
 
 
 def _affix(text: Str, name: str, affix: Value, run: Machine, line: int) -> Value | Raised:

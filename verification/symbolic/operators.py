@@ -290,8 +290,9 @@ def _native(function: Callable[[Any, Any], Any], a: Any, b: Any, line: int) -> V
 def _join(left: Value, right: Value, state: State, run: Machine, line: int) -> Iterator[Evaluated]:
     if type_name(left) == type_name(right) == "str":
         both = isinstance(left, Str) and isinstance(right, Str)
-        yield state, Str(encoding.concatenation(left.term, right.term)) if both else Opaque("str")  # type: ignore[union-attr]
+        yield state, Str(run.concatenation(left.term, right.term)) if both else Opaque("str")  # type: ignore[union-attr]
     elif isinstance(left, Tuple) and isinstance(right, Tuple):
+        run.check_elements(len(left.items) + len(right.items))
         yield state, Tuple(left.items + right.items)
     elif isinstance(left, ListRef) and isinstance(right, ListRef):
         for middle, first in sequences.spread(left, state, run, line):

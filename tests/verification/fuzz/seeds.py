@@ -17,4 +17,5 @@ def _read(name: str) -> tuple[str, ...]:
 
 SEEDS = _read("seeds.txt")
 TRAPS = _read("traps.txt")
-"""Each of both defines an entry named `f`."""
+GROWING = _read("growing.txt")
+"""Each of all defines an entry named `f`."""
