@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
+from webapp.accounts import oidc
 from webapp.environment import database, flag, secret
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -24,12 +25,25 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("AVAL_ORIGINS", "").
 SECURE_COOKIES = flag("AVAL_HTTPS")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# How many proxies of ours stand before the server: X-Forwarded-For is read so far from its end, and not at all for 0.
+ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("AVAL_PROXIES") or ("1" if SECURE_COOKIES else "0"))
 
 DATABASES = {"default": database(secret("DATABASE_URL", default="postgresql:///aval"))}
 BROKER_URL = secret("BROKER_URL", default="memory://")
+# In the database, since all web processes have to count the same wrong passwords and used one-time codes.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cacheentry",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -40,6 +54,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "webapp.accounts",
     "webapp.catalog",
     "webapp.feedback",
@@ -60,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 CONTENT_SECURITY_POLICY = {
@@ -71,7 +91,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *oidc.origins()],
     },
 }
 
@@ -104,9 +124,39 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:login"
+
+# allauth: people come by invitation only, and sign in with their username or email.
+ACCOUNT_ADAPTER = "webapp.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "webapp.accounts.sign_in.SignInForm",
+    "add_email": "webapp.accounts.sign_in.ChangeEmailForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # Of a new account: its invitation vouches for it.
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_USER_DISPLAY = "webapp.accounts.adapters.display_name"
+# Wrong passwords are counted for an account from one address ("key"), so that nobody locks somebody else out, and
+# generously for an address ("ip"), behind which a whole panel may sit.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "60/m/ip,5/m/key,30/h/key"}
+MFA_ADAPTER = "webapp.accounts.adapters.SecondStepAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Aval"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+SOCIALACCOUNT_ADAPTER = "webapp.accounts.adapters.OrganisationAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+SOCIALACCOUNT_FORMS = {"signup": "webapp.accounts.sign_in.OrganisationSignUpForm"}
+SOCIALACCOUNT_PROVIDERS = oidc.providers()
 
 # Without a mail server the messages (password resets) are written as files that an administrator can read.
 if os.environ.get("EMAIL_HOST"):

@@ -63,6 +63,8 @@ def _schedule() -> dict[str, Any]:
         "samples": 5.0,
         "ratings": 5.0,
         "messages": 60.0,
+        # Retention counts days; every hour, since a schedule of a day would never come round where services restart.
+        "texts": 3600.0,
     }
     return {
         name: {

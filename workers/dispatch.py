@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from webapp.broker import TRAIN_QUEUE, VERIFY_QUEUE, send_on_commit
 from webapp.catalog.models import Sample
@@ -48,6 +49,14 @@ def ratings() -> None:
     from webapp.feedback.actions import expire_leases
 
     expire_leases()
+
+
+@app.task(name="workers.dispatch.texts")
+def texts() -> None:
+    """Erase what annotators wrote longer ago than their project keeps it."""
+    from webapp.accounts.privacy import erase_old_text
+
+    erase_old_text(timezone.now())
 
 
 @app.task(name="workers.dispatch.messages")

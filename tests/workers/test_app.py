@@ -58,7 +58,7 @@ def test_training_acknowledges_early_and_checks_late() -> None:
 
 def test_beat_sends_every_dispatch_to_the_queue_of_the_dispatcher() -> None:
     app = celery_app(BROKERS[0])
-    assert set(app.conf.beat_schedule) == {"runs", "samples", "ratings", "messages"}
+    assert set(app.conf.beat_schedule) == {"runs", "samples", "ratings", "messages", "texts"}
     for entry in app.conf.beat_schedule.values():
         assert entry["options"]["queue"] == "beat"
 

@@ -16,6 +16,8 @@ from webapp.audit.actions import record
 from webapp.catalog.models import Membership, Project
 
 INVITATION_DAYS = 7
+ERASED_PREFIX = "erased-"
+"""Usernames of people who were erased begin so, and nobody else's."""
 
 
 class InvitationRefused(Exception):
@@ -45,7 +47,7 @@ def create_user(
     user = User(
         username=username,
         pseudonym=pseudonym or username,
-        email=User.objects.normalize_email(email),
+        email=email.strip().lower(),
         language=language,
         simulated=simulated,
     )
@@ -90,6 +92,18 @@ def sign_up(invitation: Invitation, *, username: str, password: str, pseudonym: 
     user = create_user(username=username, password=password, pseudonym=pseudonym, email=email, language=language)
     accept(invitation, user)
     return user
+
+
+@transaction.atomic
+def join(invitation: Invitation, user: User) -> Membership:
+    """The membership of somebody new whose account an organisation's server vouches for."""
+    record("user.created", actor=user, target=user, simulated=False)
+    return accept(invitation, user)
+
+
+def is_reserved(username: str) -> bool:
+    """Whether the username could be mistaken for that of somebody who was erased."""
+    return username.lower().startswith(ERASED_PREFIX)
 
 
 def set_language(user: User, language: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.utils.translation import gettext_lazy as _
 
+from webapp.accounts.actions import is_reserved
 from webapp.accounts.models import User
 
 if TYPE_CHECKING:
@@ -32,6 +35,41 @@ class SignUpForm(_UserCreationForm):
     def clean_username(self) -> str:
         """Names that differ in case only would be mistaken for each other."""
         username: str = self.cleaned_data["username"]
-        if User.objects.filter(username__iexact=username).exists():
+        if is_reserved(username) or User.objects.filter(username__iexact=username).exists():
             raise forms.ValidationError(_("This username is taken."))
         return username
+
+
+class ErasureForm(forms.Form):
+    """The typed pseudonym, and the password of who has one: nobody is erased by a slip, or by another at their desk."""
+
+    pseudonym = forms.CharField(
+        label=_("Your pseudonym"),
+        help_text=_("Type it exactly as it is shown above."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, user: User, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data)
+        self.user = user
+        if not user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_pseudonym(self) -> str:
+        typed: str = self.cleaned_data["pseudonym"]
+        if typed != self.user.pseudonym:
+            raise forms.ValidationError(_("This is not your pseudonym."))
+        return typed
+
+    def clean_password(self) -> str:
+        """Counted like a wrong password at sign-in."""
+        password: str = self.cleaned_data["password"]
+        adapter = get_adapter()
+        if not adapter.reauthenticate(self.user, password):
+            raise adapter.validation_error("incorrect_password")
+        return password

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from webapp.accounts.actions import token_hash
 from webapp.accounts.models import Invitation, User
+
+INVITATION_KEY = "invitation"
+"""Where the session keeps the invitation's id: never its token, which is in no table."""
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -19,8 +23,15 @@ def signed_in(request: HttpRequest) -> User:
 
 def open_invitation(token: str) -> Invitation | None:
     """The unused invitation that the link's token belongs to, if it is not too old."""
-    return (
-        Invitation.objects.select_related("project")
-        .filter(token_sha256=token_hash(token), accepted_at__isnull=True, expires_at__gt=timezone.now())
-        .first()
-    )
+    return _open().filter(token_sha256=token_hash(token)).first()
+
+
+def pending_invitation(request: HttpRequest) -> Invitation | None:
+    """The open invitation whose link this browser came by, kept while the person is away at their organisation."""
+    kept: int | None = request.session.get(INVITATION_KEY)
+    return None if kept is None else _open().filter(pk=kept).first()
+
+
+def _open() -> QuerySet[Invitation]:
+    usable = Invitation.objects.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    return usable.select_related("project")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.account import views as allauth
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
-from django.contrib.auth import views as auth
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
@@ -17,43 +18,35 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language as set_language_cookie
 
-from webapp.accounts import actions
+from webapp.accounts import actions, oidc
+from webapp.accounts.adapters import remember_language
 from webapp.accounts.forms import SignUpForm
 from webapp.accounts.models import Invitation, User
-from webapp.accounts.queries import open_invitation
+from webapp.accounts.queries import INVITATION_KEY, open_invitation
 
 
-class Login(auth.LoginView):
+class Login(allauth.LoginView):  # type: ignore[misc]
     template_name = "accounts/login.html"
-    redirect_authenticated_user = True
 
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and speak the person's language from the next page on."""
-        response = super().form_valid(form)
-        user = form.get_user()
-        if isinstance(user, User):
-            _remember_language(response, user.language)
-        return response
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "organisation": _organisation()}
 
 
-class PasswordReset(auth.PasswordResetView):
+class PasswordReset(allauth.PasswordResetView):  # type: ignore[misc]
     template_name = "accounts/password_reset.html"
-    email_template_name = "accounts/password_reset_email.txt"
-    subject_template_name = "accounts/password_reset_subject.txt"
     success_url = reverse_lazy("accounts:password_reset_sent")
 
 
-class PasswordResetSent(auth.PasswordResetDoneView):
+class PasswordResetSent(allauth.PasswordResetDoneView):  # type: ignore[misc]
     template_name = "accounts/password_reset_sent.html"
 
 
-class PasswordResetConfirm(auth.PasswordResetConfirmView):
+class PasswordResetConfirm(allauth.PasswordResetFromKeyView):  # type: ignore[misc]
     template_name = "accounts/password_reset_confirm.html"
     success_url = reverse_lazy("accounts:login")
 
-    def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
-        messages.success(self.request, _("Your password has been changed. Sign in with the new one."))
-        return super().form_valid(form)
+
+logout = require_POST(allauth.logout)
 
 
 @require_POST
@@ -75,6 +68,8 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "accounts/invitation_gone.html", status=410)
     if isinstance(request.user, User):
         return _accept(request, invitation, request.user)
+    if _organisation():
+        request.session[INVITATION_KEY] = invitation.pk
     return _sign_up(request, invitation)
 
 
@@ -95,7 +90,8 @@ def _sign_up(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     form = SignUpForm(request.POST if sent else None, initial={"language": get_language()})
     if not form.is_valid():
         status = 422 if sent else 200
-        return render(request, "accounts/join.html", {"invitation": invitation, "form": form}, status=status)
+        context = {"invitation": invitation, "form": form, "organisation": _organisation()}
+        return render(request, "accounts/join.html", context, status=status)
     data = form.cleaned_data
     try:
         user = actions.sign_up(
@@ -112,11 +108,11 @@ def _sign_up(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     with override(user.language):
         messages.success(request, _("Welcome to %(project)s.") % {"project": invitation.project.name})
     response = redirect("catalog:project", slug=invitation.project.slug)
-    _remember_language(response, user.language)
+    remember_language(response, user.language)
     return response
 
 
-def _remember_language(response: HttpResponse, code: str) -> None:
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME, code, max_age=365 * 24 * 3600, samesite="Lax", secure=settings.SECURE_COOKIES
-    )
+def _organisation() -> dict[str, str] | None:
+    """The organisation whose server people may sign in with: its provider's id and its name."""
+    apps = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect", {}).get("APPS", [])
+    return {"id": oidc.PROVIDER_ID, "name": apps[0]["name"]} if apps else None

@@ -10,6 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from verification.outcome import Outcome
 
 
+def all_scales() -> list[str]:
+    return ["correctness", "readability", "efficiency", "security"]
+
+
 class Project(models.Model):
     """A place where one team rates the code of one family of models."""
 
@@ -24,10 +28,25 @@ class Project(models.Model):
     lease_minutes = models.PositiveSmallIntegerField(default=30)
     blind = models.BooleanField(default=True)
     reveal = models.CharField(max_length=16, choices=Reveal.choices, default=Reveal.AFTER_SUBMIT)
+    scales = models.JSONField(default=all_scales)
+    """Which of the four scales are asked for, in order."""
+    gold_every = models.PositiveSmallIntegerField(default=0)
+    """One pair in so many, on average, is a gold question; 0 for none."""
+    qualification = models.PositiveSmallIntegerField(default=0)
+    """Gold pairs that a new annotator rates before any other; 0 for none."""
+    qualification_share = models.FloatField(default=0.7)
+    """The share of them that has to be right."""
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
+    """Days after which what annotators wrote freely is erased; null to keep it."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(overlap__gte=1, lease_minutes__gte=1), name="project_sizes")]
+        constraints = [
+            models.CheckConstraint(condition=Q(overlap__gte=1, lease_minutes__gte=1), name="project_sizes"),
+            models.CheckConstraint(
+                condition=Q(qualification_share__gte=0, qualification_share__lte=1), name="project_qualification_share"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -54,12 +73,20 @@ class Membership(models.Model):
 
     class Role(models.TextChoices):
         ANNOTATOR = "annotator", _("annotator")
+        LEAD = "lead", _("lead annotator")
         ENGINEER = "engineer", _("engineer")
         ADMIN = "admin", _("admin")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    qualified_at = models.DateTimeField(null=True, blank=True)
+    """When the qualification round was passed, where the project has one."""
+    failed_at = models.DateTimeField(null=True, blank=True)
+    """When it was failed; a lead may let the person try again, or in."""
+    consent_version = models.PositiveSmallIntegerField(default=0)
+    """Which wording of the consent was agreed to; 0 for none yet."""
+    consented_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -100,13 +127,14 @@ class ModelVersion(models.Model):
         SUPERVISED = "supervised", _("supervised")
         REWARD = "reward", _("reward model")
         ALIGNED = "aligned", _("aligned")
+        EXTERNAL = "external", _("from elsewhere")
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="model_versions")
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=16, choices=Kind.choices)
     path = models.TextField()
     sha256 = models.CharField(max_length=64)
-    """Of the weights."""
+    """Of the weights; empty, like the path, for a model that is not here."""
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     run = models.OneToOneField("runs.Run", on_delete=models.PROTECT, null=True, blank=True, related_name="output")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -30,6 +30,22 @@ class DatasetSnapshot(models.Model):
         return f"{self.kind} {self.sha256[:12]}"
 
 
+class ErasureNotice(models.Model):
+    """Somebody whose ratings a snapshot holds has erased what they wrote; models trained on it are marked so."""
+
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="erasures")
+    pseudonym = models.CharField(max_length=40)
+    rows = models.PositiveIntegerField()
+    """How many of the snapshot's rows are theirs."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "pseudonym"], name="erasure_once")]
+
+    def __str__(self) -> str:
+        return f"{self.pseudonym} in {self.snapshot}"
+
+
 class Run(models.Model):
     """One long job: who owns it now, how far it is, and what it was asked to do."""
 
