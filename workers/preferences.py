@@ -1,41 +1,12 @@
-"""Ratings as TRL preference rows, and back: what ``aval export`` writes and ``aval train reward`` reads."""
+"""Preferences from a file: what ``aval export`` writes and ``aval train reward`` reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workers.problems import Problem
-
-if TYPE_CHECKING:
-    from webapp.catalog.models import Project
-
-
-def trl_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """One row a rating that prefers one side: ``prompt``, ``chosen``, ``rejected`` (TRL), and ours beside them.
-
-    ``margin`` is 1 to 3. Ties and pairs of which both are unusable say nothing in this format, and are left out.
-    """
-    from webapp.runs.actions import preference_rows
-
-    for row in preference_rows(project):
-        preference = row["preference"]
-        if not preference:
-            continue
-        chosen, rejected = ("code_b", "code_a") if preference > 0 else ("code_a", "code_b")
-        yield {
-            "prompt": f"{row['prompt_text']}\n{row['signature']}",
-            "chosen": row[chosen],
-            "rejected": row[rejected],
-            "margin": abs(preference),
-            "prompt_text": row["prompt_text"],
-            "signature": row["signature"],
-            "annotator": row["annotator"],
-            "simulated": row["simulated"],
-            "comparison": row["comparison"],
-        }
 
 
 def read_preferences(path: Path) -> list[dict[str, Any]]:

@@ -27,9 +27,9 @@ PASSWORD = "a-long-password-of-tests"
 ROWS = """
 import sys
 from pathlib import Path
-from workers.commands.platform import _database
+from workers.commands.platform import database
 
-with _database():
+with database():
     from webapp.accounts.actions import create_user
     from webapp.catalog.actions import add_member, create_project, import_prompts
     from webapp.catalog.models import ModelVersion

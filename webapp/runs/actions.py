@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from training.config import SettingsError, to_json
@@ -128,15 +128,15 @@ def append_event(
 
 
 @transaction.atomic
-def take_snapshot(project: Project, by: User) -> DatasetSnapshot:
+def take_snapshot(project: Project, by: User, ratings: QuerySet[Rating] | None = None) -> DatasetSnapshot:
     """Freeze the project's ratings as training data; the same ratings give the same snapshot, stored once.
 
-    One row a rating, surplus ones left out, ordered by comparison and pseudonym: ``comparison`` (id),
-    ``prompt_text``, ``signature``, ``code_a``, ``code_b``, ``preference`` (-3 to 3, positive when B is
-    better; null when unusable), ``unusable``, ``scales_a``, ``scales_b``, ``annotator`` (pseudonym),
-    ``simulated``. SettingsError when there are none.
+    ``ratings`` are the project's, less the surplus ones, unless others of it are given. One row a rating,
+    ordered by comparison and pseudonym: ``comparison`` (id), ``prompt_text``, ``signature``, ``code_a``,
+    ``code_b``, ``preference`` (-3 to 3, positive when B is better; null when unusable), ``unusable``,
+    ``scales_a``, ``scales_b``, ``annotator`` (pseudonym), ``simulated``. SettingsError when there are none.
     """
-    rows = preference_rows(project)
+    rows = preference_rows(Rating.objects.filter(surplus=False) if ratings is None else ratings, project)
     if not rows:
         raise SettingsError({"snapshot": "there are no ratings yet: rate some comparisons first"})
     snapshot, created = DatasetSnapshot.objects.get_or_create(
@@ -156,13 +156,13 @@ def canonical_sha256(rows: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def preference_rows(project: Project) -> list[dict[str, Any]]:
-    ratings = (
-        Rating.objects.filter(comparison__project=project, surplus=False)
+def preference_rows(ratings: QuerySet[Rating], project: Project) -> list[dict[str, Any]]:
+    found = (
+        ratings.filter(comparison__project=project)
         .select_related("comparison__prompt", "comparison__sample_a", "comparison__sample_b", "annotator")
         .order_by("comparison_id", "annotator__pseudonym")
     )
-    return [_preference_row(rating) for rating in ratings]
+    return [_preference_row(rating) for rating in found]
 
 
 def _preference_row(rating: Rating) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from workers.commands import libraries, platform
+from workers.commands import export, libraries, platform
 from workers.commands.options import Parser
 from workers.problems import in_one_line, of_user
 
@@ -47,6 +47,7 @@ def _parser() -> Parser:
     parser = Parser(prog="aval", description="Expert ratings, execution and proofs align models that write code.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     platform.add_commands(commands)
+    export.add_command(commands)
     for name, (_, _, text) in _DELEGATED.items():
         commands.add_parser(name, help=text, add_help=False)
     libraries.add_commands(commands)

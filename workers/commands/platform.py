@@ -1,4 +1,4 @@
-"""``aval up``, ``demo``, ``user``, ``project``, ``invite``, ``export``: what needs the database."""
+"""``aval up``, ``demo``, ``user``, ``project``, ``invite``: what needs the database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ def add_commands(commands: Any) -> None:
     _add_user(commands)
     _add_project(commands)
     _add_invite(commands)
-    _add_export(commands)
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +100,7 @@ def _add_user(commands: Any) -> None:
 
 def _create_user(chosen: argparse.Namespace) -> int:
     password = sys.stdin.readline().rstrip("\n") if chosen.password_stdin else secrets.token_urlsafe(12)
-    with _database():
+    with database():
         from django.contrib.auth.password_validation import validate_password
         from django.core.exceptions import ValidationError
 
@@ -142,7 +141,7 @@ def _create_project(chosen: argparse.Namespace) -> int:
     from django.core.exceptions import ValidationError
     from django.core.validators import validate_slug
 
-    with _database():
+    with database():
         from webapp.catalog.actions import create_project
         from webapp.catalog.models import Project
 
@@ -153,7 +152,7 @@ def _create_project(chosen: argparse.Namespace) -> int:
         if Project.objects.filter(slug=chosen.slug).exists():
             raise Problem(f"there is a project {chosen.slug} already: choose another slug")
         create_project(
-            name=chosen.name or chosen.slug, slug=chosen.slug, by=_user(chosen.admin), overlap=chosen.overlap
+            name=chosen.name or chosen.slug, slug=chosen.slug, by=user_named(chosen.admin), overlap=chosen.overlap
         )
     print(f"project {chosen.slug} is there; {chosen.admin} is its admin")
     return 0
@@ -161,10 +160,10 @@ def _create_project(chosen: argparse.Namespace) -> int:
 
 def _import_prompts(chosen: argparse.Namespace) -> int:
     lines = _lines(chosen.file)
-    with _database():
+    with database():
         from webapp.catalog.actions import import_prompts
 
-        report = import_prompts(_project(chosen.slug), lines, by=_user(chosen.by))
+        report = import_prompts(project_named(chosen.slug), lines, by=user_named(chosen.by))
     if report.errors:
         first = report.errors[0]
         more = f" (and {report.error_count - 1} more)" if report.error_count > 1 else ""
@@ -183,13 +182,13 @@ def _add_invite(commands: Any) -> None:
 
 
 def _invite(chosen: argparse.Namespace) -> int:
-    with _database():
+    with database():
         from django.urls import reverse
 
         from webapp.accounts.actions import invite
         from webapp.catalog.models import Membership
 
-        project, by = _project(chosen.project), _user(chosen.by)
+        project, by = project_named(chosen.project), user_named(chosen.by)
         if not Membership.objects.filter(project=project, user=by, role=Membership.Role.ADMIN).exists():
             raise Problem(f"{chosen.by} is not an admin of {chosen.project}: name one with --by")
         new = invite(project, chosen.role, by=by)
@@ -197,35 +196,8 @@ def _invite(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _add_export(commands: Any) -> None:
-    export = commands.add_parser("export", help="a project's ratings as TRL preference rows (JSONL)")
-    export.add_argument("project", metavar="SLUG")
-    export.add_argument("--out", type=Path, default=None, help="default: standard output")
-    export.set_defaults(run=_export)
-
-
-def _export(chosen: argparse.Namespace) -> int:
-    from workers.preferences import trl_rows
-
-    with _database():
-        rows = trl_rows(_project(chosen.project))
-        if chosen.out is None:
-            for row in rows:
-                print(json.dumps(row, ensure_ascii=False))
-            return 0
-        partial = chosen.out.with_name(f".{chosen.out.name}.partial")
-        count = 0
-        with partial.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-        partial.rename(chosen.out)
-    print(f"{count} preferences written to {chosen.out}")
-    return 0
-
-
 @contextmanager
-def _database() -> Iterator[None]:
+def database() -> Iterator[None]:
     """Django, connected: to the platform that is up, or to its database started for this command alone."""
     from workers.services import connected
 
@@ -242,7 +214,7 @@ def _database() -> Iterator[None]:
             connections.close_all()
 
 
-def _user(username: str) -> Any:
+def user_named(username: str) -> Any:
     from webapp.accounts.models import User
 
     user = User.objects.filter(username=username).first()
@@ -251,7 +223,7 @@ def _user(username: str) -> Any:
     return user
 
 
-def _project(slug: str) -> Any:
+def project_named(slug: str) -> Any:
     from webapp.catalog.models import Project
 
     project = Project.objects.filter(slug=slug).first()
