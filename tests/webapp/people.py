@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
+
 from webapp.accounts.actions import create_user
 from webapp.accounts.models import User
+from webapp.accounts.privacy import CONSENT_VERSION
 from webapp.catalog.actions import NewSample, add_member, add_samples, create_project, import_prompts
-from webapp.catalog.models import ModelVersion, Project, Prompt, Sample
+from webapp.catalog.models import Membership, ModelVersion, Project, Prompt, Sample
 from webapp.feedback.actions import create_comparisons
 from webapp.feedback.models import Comparison
 
@@ -31,11 +34,19 @@ class Team:
     """The stranger's own project."""
 
 
-def team(*, overlap: int = 2) -> Team:
+def team(*, overlap: int = 2, agreed: bool = True) -> Team:
+    """The three of them; those of the project have agreed to what is kept of them, unless told otherwise."""
     owner, teammate, stranger = person("owner"), person("teammate"), person("stranger")
     project = create_project(name="Alpha", slug="alpha", by=owner, overlap=overlap)
     add_member(project, teammate, role="annotator", by=owner)
+    if agreed:
+        agree(project)
     return Team(project, owner, teammate, stranger, create_project(name="Elsewhere", slug="elsewhere", by=stranger))
+
+
+def agree(project: Project) -> None:
+    """All members agree to what is kept of them."""
+    Membership.objects.filter(project=project).update(consent_version=CONSENT_VERSION, consented_at=timezone.now())
 
 
 def person(name: str, **about: Any) -> User:
@@ -46,6 +57,7 @@ def annotators(project: Project, count: int, *, by: User) -> list[User]:
     found = [person(f"annotator{number}") for number in range(count)]
     for user in found:
         add_member(project, user, role="annotator", by=by)
+    agree(project)
     return found
 
 

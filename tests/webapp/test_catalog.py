@@ -58,6 +58,7 @@ def test_each_page_is_for_its_roles_and_does_not_exist_for_strangers(
 ) -> None:
     helper = people.person("engineer")
     actions.add_member(team.project, helper, role="engineer", by=team.owner)
+    people.agree(team.project)
     wanted = {team.owner: owner, helper: engineer, team.teammate: teammate, team.stranger: 404}
     found = {user: getattr(signed_in(user), method)(path).status_code for user in wanted}
     assert found == wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,18 @@ def create_project(*, name: str, slug: str, by: User, overlap: int = 2, lease_mi
 
 
 @transaction.atomic
+def change_settings(project: Project, values: Mapping[str, Any], *, by: User) -> dict[str, Any]:
+    """Store the settings; returns those that were changed. Pairs keep the overlap that they were made with."""
+    _lock(project)
+    stored = Project.objects.get(pk=project.pk)
+    changed = {name: value for name, value in values.items() if getattr(stored, name) != value}
+    if changed:
+        Project.objects.filter(pk=project.pk).update(**changed)
+        record("project.changed", actor=by, project=project, target=project, **changed)
+    return changed
+
+
+@transaction.atomic
 def set_guideline(project: Project, *, texts: Mapping[str, str], by: User) -> int:
     """A new version of the guideline, in each language given; the version's number."""
     _lock(project)
@@ -94,9 +106,11 @@ def set_role(membership: Membership, role: str, *, by: User) -> None:
 
 
 @transaction.atomic
-def import_prompts(project: Project, rows: Iterable[Row], *, by: User) -> ImportReport:
+def import_prompts(
+    project: Project, rows: Iterable[Row], *, by: User, read: Callable[[Row], dict[str, Any]] = read_task
+) -> ImportReport:
     """Store every task, or none when one row is wrong. Rows are objects, or lines of a JSONL file."""
-    tasks, errors, count = _read_all(rows)
+    tasks, errors, count = _read_all(rows, read)
     if errors:
         return ImportReport(errors=tuple(errors), error_count=count)
     _lock(project)  # One import at a time, so that the counts are true.
@@ -132,13 +146,15 @@ def add_samples(model_version: ModelVersion, samples: Sequence[NewSample]) -> li
     return [ids[row.prompt_id, row.sha256] for row in rows]
 
 
-def _read_all(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[LineError], int]:
+def _read_all(
+    rows: Iterable[Row], read: Callable[[Row], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[LineError], int]:
     tasks: list[dict[str, Any]] = []
     errors: list[LineError] = []
     count = 0
     for number, row in numbered(rows):
         try:
-            tasks.append(read_task(row))
+            tasks.append(read(row))
         except TaskProblem as problem:
             count += 1
             if len(errors) < MOST_ERRORS:

@@ -15,12 +15,41 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=Membership.Role.choices)
 
 
-class PromptsForm(forms.Form):
-    file = forms.FileField(
-        label=_("A JSONL file of tasks"),
-        help_text=_("One task a line: key, family, split, language, text, entry, signature, solutions and tests."),
-        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,application/jsonl,application/x-ndjson"}),
+class ImportForm(forms.Form):
+    kind = forms.ChoiceField(
+        label=_("What the file holds"),
+        choices=(
+            ("tasks", _("tasks of Aval")),
+            ("mbpp", _("tasks in the format of MBPP")),
+            ("humaneval", _("tasks in the format of HumanEval")),
+            ("samples", _("samples: code for prompts that are here")),
+        ),
+        initial="tasks",
+        required=False,
+        help_text=_(
+            "A task has key, family, split, language, text, entry, signature, solutions and tests; a sample has code, "
+            "model, and its prompt's key (or text and signature)."
+        ),
     )
+    language = forms.ChoiceField(
+        label=_("Language of the descriptions"),
+        choices=(("en", _("English")), ("es", _("Spanish"))),
+        initial="en",
+        required=False,
+        help_text=_("Only for MBPP and HumanEval, whose files don't say."),
+    )
+    pair = forms.BooleanField(label=_("Put the samples of each prompt before the annotators, in pairs"), required=False)
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("JSON Lines, a JSON list, either of them gzipped, or Parquet."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.gz,.parquet,application/json"}),
+    )
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or "tasks"
+
+    def clean_language(self) -> str:
+        return self.cleaned_data["language"] or "en"
 
     def clean_file(self) -> object:
         upload = self.cleaned_data["file"]

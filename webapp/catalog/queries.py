@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Count, Q, QuerySet
 
@@ -62,12 +63,27 @@ def members(project: Project) -> QuerySet[Membership]:
     )
 
 
-def guideline(project: Project, language: str) -> Guideline | None:
-    """The latest version, in the language if there is one, else in English or whatever there is."""
-    found = list(Guideline.objects.filter(project=project).order_by("-version"))
-    newest = [text for text in found if text.version == found[0].version]
+def guideline(project: Project, language: str, *, newest: int | None = None) -> Guideline | None:
+    """The latest version, in the language if there is one, else in English or whatever there is.
+
+    Whoever knows the key of the project's newest row is spared the reading of what this process has read before.
+    """
+    found = _guidelines(project.pk) if newest is None else _guidelines_since(project.pk, newest)
     for wanted in (language, "en"):
-        for text in newest:
+        for text in found:
             if text.language == wanted:
                 return text
-    return newest[0] if newest else None
+    return found[0] if found else None
+
+
+def _guidelines(project_id: int) -> tuple[Guideline, ...]:
+    """The latest version in all its languages."""
+    found = list(Guideline.objects.filter(project=project_id).order_by("-version"))
+    return tuple(text for text in found if text.version == found[0].version)
+
+
+@lru_cache(maxsize=256)
+def _guidelines_since(project_id: int, newest: int) -> tuple[Guideline, ...]:
+    """Rows are never changed, so what was read when ``newest`` was the newest holds until there is a newer one."""
+    del newest
+    return _guidelines(project_id)

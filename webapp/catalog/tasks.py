@@ -38,10 +38,10 @@ class LineError:
 
 def read_task(row: Row) -> dict[str, Any]:
     """The row as a task that can be stored; TaskProblem otherwise."""
-    task = row if isinstance(row, Mapping) else _parse(row)
+    task = row if isinstance(row, Mapping) else parsed(row)
     for field, check in _CHECKS.items():
         check(field, task)
-    _storable(task)
+    storable(task)
     return {**task}
 
 
@@ -58,7 +58,7 @@ def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
             yield number, row
 
 
-def _parse(row: str | bytes) -> Mapping[str, Any]:
+def parsed(row: str | bytes) -> Mapping[str, Any]:
     if len(row) > LONGEST_LINE:
         raise TaskProblem(_("longer than %(bytes)s bytes") % {"bytes": LONGEST_LINE})
     try:
@@ -83,7 +83,7 @@ def _no_constant(name: str) -> None:
     raise TaskProblem(_("%(name)s is no JSON number") % {"name": name})
 
 
-def _storable(task: Mapping[str, Any]) -> None:
+def storable(task: Mapping[str, Any]) -> None:
     """PostgreSQL stores neither NUL characters nor halves of characters."""
     try:
         text = json.dumps(task, ensure_ascii=False, allow_nan=False)

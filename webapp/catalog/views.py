@@ -11,10 +11,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.accounts.actions import INVITATION_DAYS, invite
+from webapp.accounts.models import User
 from webapp.accounts.queries import signed_in
 from webapp.catalog import actions, queries
-from webapp.catalog.forms import PromptsForm, RoleForm
+from webapp.catalog.files import FileProblem, reader, rows_of
+from webapp.catalog.forms import ImportForm, RoleForm
 from webapp.catalog.models import Membership, Project
+from webapp.catalog.sample_import import import_samples
 from webapp.feedback.queries import progress
 from webapp.permissions import Role, role_required
 
@@ -74,22 +77,38 @@ def role(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @role_required(Role.ENGINEER, Role.ADMIN)
 def import_prompts(request: HttpRequest, project: Project) -> HttpResponse:
-    """Upload a JSONL file: all of its tasks are stored, or none and the wrong lines are listed."""
+    """Upload a file: all of its tasks or samples are stored, or none and the wrong lines are listed."""
     sent = request.method == "POST"
-    form = PromptsForm(request.POST, request.FILES) if sent else PromptsForm()
+    form = ImportForm(request.POST, request.FILES) if sent else ImportForm()
     if not form.is_valid():
         status = 422 if sent else 200
         return render(request, "catalog/import.html", {"project": project, "form": form}, status=status)
-    report = actions.import_prompts(project, form.cleaned_data["file"], by=signed_in(request))
+    try:
+        report = _imported(project, form, signed_in(request))
+    except FileProblem as problem:
+        form.add_error("file", str(problem))
+        return render(request, "catalog/import.html", {"project": project, "form": form}, status=422)
     if report.errors:
         context = {"project": project, "form": form, "report": report}
         return render(request, "catalog/import.html", context, status=422)
-    messages.success(request, _import_message(report))
+    messages.success(request, _import_message(report, form.cleaned_data["kind"]))
     return redirect("catalog:project", slug=project.slug)
 
 
-def _import_message(report: actions.ImportReport) -> str:
-    new = ngettext("%(count)s new prompt.", "%(count)s new prompts.", report.created) % {"count": report.created}
+def _imported(project: Project, form: ImportForm, by: User) -> actions.ImportReport:
+    data = form.cleaned_data
+    rows = rows_of(data["file"])
+    if data["kind"] == "samples":
+        return import_samples(project, rows, by=by, pair=data["pair"])
+    return actions.import_prompts(project, rows, by=by, read=reader(data["kind"], data["language"]))
+
+
+def _import_message(report: actions.ImportReport, kind: str) -> str:
+    if kind == "samples":
+        new = ngettext("%(count)s new sample.", "%(count)s new samples.", report.created)
+    else:
+        new = ngettext("%(count)s new prompt.", "%(count)s new prompts.", report.created)
+    new %= {"count": report.created}
     known = ngettext("%(count)s was known already.", "%(count)s were known already.", report.known)
     return f"{new} {known % {'count': report.known}}" if report.known else new
 
