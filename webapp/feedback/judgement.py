@@ -21,10 +21,31 @@ class Judgement:
     second: Mapping[str, int] = field(default_factory=dict)
     rationale: str = ""
     seconds: float | None = None
+    first_comments: Mapping[int, str] = field(default_factory=dict)
+    """What is said of single lines, by the line's number from 1."""
+    second_comments: Mapping[int, str] = field(default_factory=dict)
+    first_edited: str = ""
+    """The code as the annotator would have it; empty when nothing was changed."""
+    second_edited: str = ""
 
     def turned(self, swapped: bool) -> Judgement:
         """The same judgement with the sides exchanged: from the screen's order to the stored one, and back."""
         if not swapped:
             return self
-        preference = None if self.preference is None else -self.preference
-        return Judgement(preference, self.unusable, self.second, self.first, self.rationale, self.seconds)
+        return Judgement(
+            preference=turned(self.preference, True),
+            unusable=self.unusable,
+            first=self.second,
+            second=self.first,
+            rationale=self.rationale,
+            seconds=self.seconds,
+            first_comments=self.second_comments,
+            second_comments=self.first_comments,
+            first_edited=self.second_edited,
+            second_edited=self.first_edited,
+        )
+
+
+def turned(preference: int | None, swapped: bool) -> int | None:
+    """A preference between the screen's order and the stored one."""
+    return preference if preference is None or not swapped else -preference

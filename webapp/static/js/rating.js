@@ -39,6 +39,7 @@
 
   const typesText = (element) =>
     element.isContentEditable ||
+    element.localName === "aval-editor" ||
     element.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=submit], [type=button])");
 
   const openSkip = () => {
@@ -48,10 +49,33 @@
 
   const showShortcuts = () => (shortcuts.open ? shortcuts.close() : shortcuts.showModal());
 
-  const keys = { u: toggleUnusable, s: openSkip, "?": showShortcuts };
+  const toggle = (id) => {
+    const details = document.getElementById(id);
+    if (!details) return;
+    details.open = !details.open;
+    details.querySelector("summary").focus();
+  };
+
+  const openFlag = () => {
+    document.getElementById("flag").open = true;
+    document.getElementById("flag-problem").focus();
+  };
+
+  const undo = () => document.getElementById("undo")?.requestSubmit();
+
+  const keys = {
+    u: toggleUnusable,
+    s: openSkip,
+    f: openFlag,
+    z: undo,
+    g: () => toggle("guideline"),
+    d: () => toggle("difference"),
+    "?": showShortcuts,
+  };
+  document.querySelectorAll("[data-key]").forEach((key) => (key.hidden = false));
 
   const onEnter = (event) => {
-    if (event.target.closest("button, a, summary, #skip")) return;
+    if (event.target.closest("button, a, summary, #skip, #flag, .last-pair")) return;
     event.preventDefault();
     form.requestSubmit();
   };
@@ -66,9 +90,10 @@
       if (event.key === "Enter") onEnter(event);
       return;
     }
-    if (event.key === "Escape" && skip.open && skip.contains(event.target)) {
-      skip.open = false;
-      skip.querySelector("summary").focus();
+    const aside = event.key === "Escape" && event.target.closest("#skip, #flag, #guideline, #difference");
+    if (aside) {
+      aside.open = false;
+      aside.querySelector("summary").focus();
       return;
     }
     if (typesText(event.target)) return;
@@ -85,12 +110,39 @@
 
   // ---- time spent looking at the page ----
 
+  const timer = document.getElementById("timer");
   let spent = Number(seconds.value) || 0;
+  const showTime = () => {
+    timer.querySelector(".num").textContent = `${Math.floor(spent / 60)}:${String(Math.floor(spent % 60)).padStart(2, "0")}`;
+  };
+  timer.hidden = false;
+  showTime();
   setInterval(() => {
     if (document.hidden) return;
     spent += 1;
     seconds.value = String(spent);
+    showTime();
   }, 1000);
+
+  // ---- the lease, renewed while somebody is at the page ----
+
+  const IDLE = 5 * 60_000;
+  const BEAT = 60_000;
+  let lastSeen = Date.now();
+  for (const kind of ["pointermove", "keydown", "scroll"]) {
+    document.addEventListener(kind, () => (lastSeen = Date.now()), { passive: true });
+  }
+  setInterval(async () => {
+    if (document.hidden || submitting || Date.now() - lastSeen > IDLE) return;
+    const body = new FormData();
+    for (const name of ["csrfmiddlewaretoken", "assignment"]) body.set(name, form.elements[name].value);
+    try {
+      const answer = await fetch(form.dataset.renew, { method: "POST", body });
+      if (answer.ok && !answer.redirected && !(await answer.json()).held) saved.textContent = form.dataset.over;
+    } catch {
+      // No connection: the next draft says so.
+    }
+  }, BEAT);
 
   // ---- drafts ----
 
