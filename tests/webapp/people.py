@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from webapp.accounts.actions import create_user
@@ -51,6 +52,13 @@ def agree(project: Project) -> None:
 
 def person(name: str, **about: Any) -> User:
     return create_user(username=name, password=PASSWORD, email=f"{name}@example.org", **about)
+
+
+def signed_in(user: User) -> Client:
+    """A browser in which the person is signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def annotators(project: Project, count: int, *, by: User) -> list[User]:

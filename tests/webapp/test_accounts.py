@@ -19,6 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.webapp import people
+from tests.webapp.people import signed_in
 from webapp.accounts import actions
 from webapp.accounts.models import Invitation, User
 from webapp.audit.models import AuditEvent
@@ -32,12 +33,6 @@ NEWCOMER = {
     "password1": people.PASSWORD,
     "password2": people.PASSWORD,
 }
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def link(team: people.Team, role: str = "annotator") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -19,24 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect.set_options(timeout=20_000)  # Milliseconds: a machine that also trains is slow.
 
 HOSTILE = "def f(x):\n    return '</pre><script>document.title = 1</script>' # \u202e gnihtyreve\n\n\n"
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900}) as context:
-        yield context
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A tab in which no script may fail and nothing may break the content security policy."""
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield page
-    # What a refused form answers is no failure of the page.
-    assert [problem for problem in problems if "422" not in problem] == []
 
 
 def sign_in(page: Page, address: str, name: str) -> None:

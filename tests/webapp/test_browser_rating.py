@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -19,23 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 ONE = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total / len(xs)\n"
 OTHER = "def f(xs):\n    return sum(xs) / len(xs) if xs else 0.0\n"
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900}) as context:
-        yield context
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A tab in which no script may fail and nothing may break the content security policy."""
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield page
-    assert [problem for problem in problems if "422" not in problem] == []
 
 
 def at_a_pair(page: Page, address: str, count: int = 1) -> people.Team:

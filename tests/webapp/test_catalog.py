@@ -11,19 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests.webapp import people
-from webapp.accounts.models import User
+from tests.webapp.people import signed_in
 from webapp.audit.models import AuditEvent
 from webapp.catalog import actions
 from webapp.catalog.actions import NewSample, add_samples, import_prompts
 from webapp.catalog.models import Membership, ModelVersion, Prompt, Sample
 from webapp.catalog.queries import guideline
 from webapp.catalog.tasks import TaskProblem, read_task
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def lines(*tasks: dict[str, Any] | str) -> list[str]:

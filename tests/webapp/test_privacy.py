@@ -19,6 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.webapp import people
+from tests.webapp.people import signed_in
 from webapp.accounts import actions, privacy
 from webapp.accounts.erasure import ErasureRefused, erase, models_touched
 from webapp.accounts.models import User
@@ -34,12 +35,6 @@ from workers.dispatch import texts
 
 SECRET = "xyzzy-secret-words"
 """What the teammate writes wherever they may write freely."""
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def judged(text: str = SECRET, preference: int = 2) -> Judgement:

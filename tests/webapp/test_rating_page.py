@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.webapp import people
-from webapp.accounts.models import User
+from tests.webapp.people import signed_in
 from webapp.catalog.highlight import highlighted
 from webapp.catalog.models import Execution, Project, Sample, Verification
 from webapp.feedback.actions import next_assignment
@@ -45,12 +45,6 @@ class Texts(HTMLParser):
         for _tag, name in self._open:
             if name:
                 self.texts[name] = self.texts.get(name, "") + data
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def opened(client: Client) -> Any:

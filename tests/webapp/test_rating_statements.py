@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from tests.webapp import people
+from tests.webapp.people import signed_in
 from tests.webapp.test_rating_queue import in_threads
-from webapp.accounts.models import User
 from webapp.catalog.actions import set_guideline
 from webapp.feedback import queries
 from webapp.feedback.actions import next_assignment, submit, undo_last
@@ -19,12 +18,6 @@ from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating
 
 RATE = "/p/alpha/rate/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_next_and_submit_take_few_statements(

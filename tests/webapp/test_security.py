@@ -21,8 +21,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from tests.webapp import people, scene
+from tests.webapp.people import signed_in
 from verification.outcome import Certificate
-from webapp.accounts.models import User
 from webapp.catalog.actions import add_member
 from webapp.catalog.models import Membership, Sample
 from webapp.feedback.actions import make_gold, next_assignment, submit
@@ -165,12 +165,6 @@ def world(team: people.Team) -> World:
         "name": "preferences",
     }
     return World(team, {name: str(value) for name, value in examples.items()})
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def ask(client: Client, path: str) -> tuple[int, str]:

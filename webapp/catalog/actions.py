@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Max
@@ -20,6 +20,7 @@ from webapp.catalog.tasks import LineError, Row, TaskProblem, numbered, read_tas
 MOST_ERRORS = 50
 """Errors reported of one import; the rest is counted."""
 _BATCH = 500
+T = TypeVar("T")
 
 
 class RoleRefused(Exception):
@@ -110,7 +111,7 @@ def import_prompts(
     project: Project, rows: Iterable[Row], *, by: User, read: Callable[[Row], dict[str, Any]] = read_task
 ) -> ImportReport:
     """Store every task, or none when one row is wrong. Rows are objects, or lines of a JSONL file."""
-    tasks, errors, count = _read_all(rows, read)
+    tasks, errors, count = read_all(rows, read)
     if errors:
         return ImportReport(errors=tuple(errors), error_count=count)
     _lock(project)  # One import at a time, so that the counts are true.
@@ -146,20 +147,19 @@ def add_samples(model_version: ModelVersion, samples: Sequence[NewSample]) -> li
     return [ids[row.prompt_id, row.sha256] for row in rows]
 
 
-def _read_all(
-    rows: Iterable[Row], read: Callable[[Row], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[LineError], int]:
-    tasks: list[dict[str, Any]] = []
+def read_all(rows: Iterable[Row], read: Callable[[Row], T]) -> tuple[list[T], list[LineError], int]:
+    """What the rows hold, the first of the wrong ones, and how many are wrong."""
+    found: list[T] = []
     errors: list[LineError] = []
     count = 0
     for number, row in numbered(rows):
         try:
-            tasks.append(read(row))
+            found.append(read(row))
         except TaskProblem as problem:
             count += 1
             if len(errors) < MOST_ERRORS:
                 errors.append(LineError(number, str(problem)))
-    return tasks, errors, count
+    return found, errors, count
 
 
 def _prompt(project: Project, digest: str, task: Mapping[str, Any]) -> Prompt:

@@ -68,7 +68,7 @@ def guideline(project: Project, language: str, *, newest: int | None = None) -> 
 
     Whoever knows the key of the project's newest row is spared the reading of what this process has read before.
     """
-    found = _guidelines(project.pk) if newest is None else _guidelines_since(project.pk, newest)
+    found = newest_guidelines(project.pk) if newest is None else _guidelines_since(project.pk, newest)
     for wanted in (language, "en"):
         for text in found:
             if text.language == wanted:
@@ -76,7 +76,7 @@ def guideline(project: Project, language: str, *, newest: int | None = None) -> 
     return found[0] if found else None
 
 
-def _guidelines(project_id: int) -> tuple[Guideline, ...]:
+def newest_guidelines(project_id: int) -> tuple[Guideline, ...]:
     """The latest version in all its languages."""
     found = list(Guideline.objects.filter(project=project_id).order_by("-version"))
     return tuple(text for text in found if text.version == found[0].version)
@@ -86,4 +86,4 @@ def _guidelines(project_id: int) -> tuple[Guideline, ...]:
 def _guidelines_since(project_id: int, newest: int) -> tuple[Guideline, ...]:
     """Rows are never changed, so what was read when ``newest`` was the newest holds until there is a newer one."""
     del newest
-    return _guidelines(project_id)
+    return newest_guidelines(project_id)

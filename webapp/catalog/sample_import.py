@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from webapp.accounts.models import User
 from webapp.audit.actions import record
-from webapp.catalog.actions import MOST_ERRORS, ImportReport, NewSample, add_samples
+from webapp.catalog.actions import ImportReport, NewSample, add_samples, read_all
 from webapp.catalog.models import ModelVersion, Project, Prompt, Sample
-from webapp.catalog.tasks import LineError, Row, TaskProblem, numbered, parsed, storable
+from webapp.catalog.tasks import Row, TaskProblem, parsed, storable
 from webapp.feedback.actions import create_comparisons
 
 LONGEST_CODE = 100_000
@@ -37,7 +37,8 @@ def import_samples(project: Project, rows: Iterable[Row], *, by: User, pair: boo
 
     A row names its prompt by ``key``, ``prompt_sha256``, or ``text`` and ``signature``, and has ``code`` and ``model``.
     """
-    read, errors, count = _read_all(project, rows)
+    prompts = _Prompts(project)
+    read, errors, count = read_all(rows, lambda row: _sample(row, prompts))
     if errors:
         return ImportReport(errors=tuple(errors), error_count=count)
     created, ids = 0, []
@@ -53,21 +54,6 @@ def import_samples(project: Project, rows: Iterable[Row], *, by: User, pair: boo
     if created:
         record("samples.imported", actor=by, project=project, count=created)
     return ImportReport(created=created, known=len(read) - created)
-
-
-def _read_all(project: Project, rows: Iterable[Row]) -> tuple[list[_Read], list[LineError], int]:
-    prompts = _Prompts(project)
-    read: list[_Read] = []
-    errors: list[LineError] = []
-    count = 0
-    for number, row in numbered(rows):
-        try:
-            read.append(_sample(row if isinstance(row, Mapping) else parsed(row), prompts))
-        except TaskProblem as problem:
-            count += 1
-            if len(errors) < MOST_ERRORS:
-                errors.append(LineError(number, str(problem)))
-    return read, errors, count
 
 
 class _Prompts:
@@ -92,7 +78,8 @@ class _Prompts:
         )
 
 
-def _sample(row: Mapping[str, Any], prompts: _Prompts) -> _Read:
+def _sample(given: Row, prompts: _Prompts) -> _Read:
+    row = given if isinstance(given, Mapping) else parsed(given)
     for field, longest in (("code", LONGEST_CODE), ("model", 120)):
         value = row.get(field)
         if not isinstance(value, str) or not value.strip():

@@ -9,7 +9,8 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from webapp.catalog.models import Guideline, Project, all_scales
+from webapp.catalog.models import Project, all_scales
+from webapp.catalog.queries import newest_guidelines
 
 if TYPE_CHECKING:
     _ProjectForm = forms.ModelForm[Project]
@@ -121,5 +122,4 @@ class GuidelineForm(forms.Form):
 
 def newest_guideline(project: Project) -> dict[str, str]:
     """The latest version's text by language."""
-    rows = list(Guideline.objects.filter(project=project).order_by("-version"))
-    return {row.language: row.text for row in rows if row.version == rows[0].version}
+    return {row.language: row.text for row in newest_guidelines(project.pk)}

@@ -29,6 +29,7 @@ from webapp.catalog.models import Guideline, Membership, ModelVersion, Project, 
 from webapp.feedback.judgement import Judgement, turned
 from webapp.feedback.models import Adjudication, Assignment, Comparison, Gold, LineComment, Rating, Revision
 from webapp.feedback.prepared import Joined, Prepared
+from webapp.runs.models import DatasetSnapshot
 
 State = Assignment.State
 LIVE = (State.LEASED, State.SUBMITTED)
@@ -539,8 +540,6 @@ def _conclude_qualification(annotator: User, comparison: Comparison) -> None:
 
 
 def _may_be_undone(rating: Rating, project: Project) -> bool:
-    from webapp.runs.models import DatasetSnapshot
-
     recent = rating.created_at > timezone.now() - timedelta(minutes=UNDO_MINUTES)
     frozen = DatasetSnapshot.objects.filter(project=project, created_at__gte=rating.created_at).exists()
     fixed = (

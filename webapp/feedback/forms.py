@@ -205,6 +205,13 @@ def preference_points(values: Mapping[str, Any]) -> list[Point]:
     return [Point(value, name, str(label), str(value) == chosen) for value, name, label in PREFERENCES]
 
 
+def in_words(preference: int | None) -> str:
+    """A preference as people say it; None is "both unusable"."""
+    if preference is None:
+        return _("Both are unusable")
+    return str(next(label for value, _name, label in PREFERENCES if value == preference))
+
+
 def scale_rows(side: str, values: Mapping[str, Any], scales: Sequence[str] = SCALES) -> list[ScaleRow]:
     return [_scale_row(f"{side}_{name}", name, values) for name in scales if name in SCALE_NAMES]
 

@@ -9,19 +9,12 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webapp.feedback.forms import PREFERENCES, preference_points
+from webapp.feedback.forms import PREFERENCES, in_words, preference_points
 
 LONGEST_REASON = 4000
 _POINTS = [(value, label) for value, _name, label in PREFERENCES]
 
 __all__ = ["AdjudicationForm", "GoldForm", "in_words", "preference_points", "range_in_words"]
-
-
-def in_words(preference: int | None) -> str:
-    """A stored preference as people say it; None is "both unusable"."""
-    if preference is None:
-        return _("Both are unusable")
-    return str(next(label for value, _name, label in PREFERENCES if value == preference))
 
 
 def range_in_words(lowest: int | None, highest: int | None) -> str:

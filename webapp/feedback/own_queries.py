@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from webapp.accounts.models import User
 from webapp.catalog.models import Project
-from webapp.feedback.forms import PREFERENCES
+from webapp.feedback.forms import in_words
 from webapp.feedback.judgement import turned
 from webapp.feedback.models import Gold, Rating
 
@@ -62,26 +62,19 @@ def own_rating(rating: Rating, language: str) -> OwnRating:
     gold: Gold | None = getattr(rating.comparison, "gold", None)
     return OwnRating(
         rating=rating,
-        said=in_words(turned(rating.preference, swapped), rating.unusable),
-        changed_to=in_words(turned(revision.preference, swapped), revision.unusable) if revision else "",
+        said=in_words(turned(rating.preference, swapped)),
+        changed_to=in_words(turned(revision.preference, swapped)) if revision else "",
         gold="" if gold is None else RIGHT if gold.agrees(rating.preference, rating.unusable) else WRONG,
         expected="" if gold is None else _expected(gold, swapped),
         explanation="" if gold is None else _explanation(gold.explanation, language),
     )
 
 
-def in_words(preference: int | None, unusable: bool) -> str:
-    """A preference in the order of the screen."""
-    if unusable or preference is None:
-        return _("Both are unusable")
-    return next(str(label) for value, _name, label in PREFERENCES if value == preference)
-
-
 def _expected(gold: Gold, swapped: bool) -> str:
     if gold.unusable:
-        return in_words(None, True)
+        return in_words(None)
     ends = sorted(end for end in (turned(gold.lowest, swapped), turned(gold.highest, swapped)) if end is not None)
-    words = [in_words(end, False) for end in dict.fromkeys(ends)]
+    words = [in_words(end) for end in dict.fromkeys(ends)]
     return words[0] if len(words) == 1 else _("from “%(low)s” to “%(high)s”") % {"low": words[0], "high": words[-1]}
 
 
