@@ -31,8 +31,11 @@ IDLE_SECONDS = 20
 one (a suspended machine) would otherwise keep its locks, and nobody could take over what it leased."""
 
 
-def database(url: str) -> dict[str, Any]:
-    """Django's settings for a postgresql:// URL; a socket folder may be given as ?host=/folder."""
+def database(url: str, *, kept: bool = False) -> dict[str, Any]:
+    """Django's settings for a postgresql:// URL; a socket folder may be given as ?host=/folder.
+
+    ``kept``: each thread keeps its connection for its next request, and looks whether it is alive before that.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"}:
         raise EnvironmentProblem(f"DATABASE_URL must begin with postgresql://, not {parts.scheme or 'nothing'}://")
@@ -41,13 +44,14 @@ def database(url: str) -> dict[str, Any]:
     port = options.pop("port", None) or (str(parts.port) if parts.port else "")
     options.setdefault("options", f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "webapp.database",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": port,
-        "CONN_MAX_AGE": 0,
+        "CONN_MAX_AGE": None if kept else 0,
+        "CONN_HEALTH_CHECKS": kept,
         "OPTIONS": options,
     }
 

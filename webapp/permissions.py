@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
 
 from webapp.accounts.models import User
 from webapp.catalog.models import Membership, Project
+from webapp.prepared import Joined, Prepared
 
 Role = Membership.Role
 P = ParamSpec("P")
+_MEMBERSHIP = Joined(("", Membership), ("project", Project))
 
 
 def membership(user: User, project_slug: str) -> Membership:
     """The user's membership of the project; Http404 for strangers, so that they can't tell that it exists."""
-    return get_object_or_404(Membership.objects.select_related("project"), project__slug=project_slug, user=user)
+    for row in _member(user.pk, project_slug):
+        return cast(Membership, _MEMBERSHIP.models(row))
+    raise Http404
+
+
+@Prepared
+def _member(user: int, project_slug: str) -> QuerySet[Membership, tuple[Any, ...]]:
+    return Membership.objects.filter(user=user, project__slug=project_slug).values_list(*_MEMBERSHIP.columns)
 
 
 def role_required(

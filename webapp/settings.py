@@ -34,7 +34,9 @@ X_FRAME_OPTIONS = "DENY"
 # How many proxies of ours stand before the server: X-Forwarded-For is read so far from its end, and not at all for 0.
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("AVAL_PROXIES") or ("1" if SECURE_COOKIES else "0"))
 
-DATABASES = {"default": database(secret("DATABASE_URL", default="postgresql:///aval"))}
+DATABASES = {
+    "default": database(secret("DATABASE_URL", default="postgresql:///aval"), kept=flag("AVAL_KEEP_CONNECTIONS"))
+}
 BROKER_URL = secret("BROKER_URL", default="memory://")
 # In the database, since all web processes have to count the same wrong passwords and used one-time codes.
 CACHES = {
@@ -42,7 +44,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "accounts_cacheentry",
         "OPTIONS": {"MAX_ENTRIES": 50_000},
-    }
+    },
+    # Parts of pages that are the same for everybody, by language: each process keeps its own.
+    "template_fragments": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "fragments"},
 }
 
 INSTALLED_APPS = [
@@ -124,7 +128,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["webapp.accounts.backends.Backend"]
+SESSION_ENGINE = "webapp.accounts.session_store"
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:login"

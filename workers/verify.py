@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from verification import VERIFIER_VERSION
 from verification.outcome import Report, Verdict
 from verification.properties import DEFAULT
+from webapp.catalog.highlight import tokens
 from webapp.catalog.models import Execution, Sample, Verification
 from workers.app import app
 from workers.dispatch import MAX_CHECK_ATTEMPTS
@@ -85,7 +86,7 @@ def _check(sample_id: int, pool: Pool) -> None:
         ignore_conflicts=True,
     )
     Verification.objects.bulk_create(_verifications(sample, report), ignore_conflicts=True)
-    Sample.objects.filter(pk=sample_id).update(checked_at=Now(), check_error="")
+    Sample.objects.filter(pk=sample_id).update(checked_at=Now(), check_error="", tokens=tokens(sample.text))
 
 
 def _waiting(sample_id: int) -> Any:

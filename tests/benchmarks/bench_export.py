@@ -43,10 +43,10 @@ FILL = """
         'def add_' || n || '(x: int) -> int:', 'add_' || n, 'en', 'family-' || n %% 20, 'train', '{}', now()
     FROM generate_series(1, %(prompts)s) n;
     INSERT INTO catalog_sample (id, prompt_id, model_version_id, text, sha256, seed, decoding, finished, created_at,
-        check_attempts, check_error)
+        check_attempts, check_error, tokens)
     SELECT n, 1 + (n - 1) / %(samples)s, 1 + n %% 2,
         'def add(x: int) -> int:' || chr(10) || repeat('    total = x + ' || n || '  # "sum"' || chr(10), 22),
-        lpad(to_hex(n), 64, '0'), 0, '{}', true, now(), 0, ''
+        lpad(to_hex(n), 64, '0'), 0, '{}', true, now(), 0, '', ''
     FROM generate_series(1, %(prompts)s * %(samples)s) n;
     INSERT INTO feedback_comparison (id, project_id, prompt_id, sample_a_id, sample_b_id, priority, is_gold, overlap,
         open_slots, created_at)

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,9 @@ INSERT INTO catalog_prompt (id, project_id, sha256, text, signature, entry, lang
     SELECT n, {project}, md5(n::text), 'Sum xs, variant ' || n, 'def solve(xs):', 'solve', 'en', 'sum', 'train', '{{}}', now()
     FROM generate_series(1, {pairs}) n;
 INSERT INTO catalog_sample (id, prompt_id, model_version_id, text, sha256, seed, decoding, finished, created_at,
-    check_attempts, check_error, checked_at)
-    SELECT n, (n + 1) / 2, {model}, $code${code}$code$ || '# ' || n || E'\n', md5(n::text), 0, '{{}}', true, now(), 1, '', now()
+    check_attempts, check_error, checked_at, tokens)
+    SELECT n, (n + 1) / 2, {model}, $code${code}$code$ || '# ' || n || E'\n', md5(n::text), 0, '{{}}', true, now(), 1, '', now(),
+    '{tokens} ' || length('# ' || n) || 'c1 1'
     FROM generate_series(1, 2 * {pairs}) n;
 INSERT INTO feedback_comparison (id, project_id, prompt_id, sample_a_id, sample_b_id, priority, is_gold, overlap, open_slots,
     created_at)
@@ -139,6 +141,7 @@ def _seed(chosen: argparse.Namespace) -> list[str]:
     from webapp.accounts.models import User
     from webapp.accounts.privacy import CONSENT_VERSION
     from webapp.catalog.actions import create_project
+    from webapp.catalog.highlight import tokens
     from webapp.catalog.models import Membership, ModelVersion
     from webapp.feedback.models import Comparison
 
@@ -146,7 +149,9 @@ def _seed(chosen: argparse.Namespace) -> list[str]:
     project = create_project(name="Bench", slug=SLUG, by=people.person("owner"), overlap=2)
     model = ModelVersion.objects.create(project=project, name="m", kind="supervised", path="m", sha256="0" * 64)
     priority = "random()" if chosen.priorities else "0"
-    seed = SEED.format(project=project.pk, model=model.pk, pairs=chosen.pairs, code=CODE, priority=priority)
+    seed = SEED.format(
+        project=project.pk, model=model.pk, pairs=chosen.pairs, code=CODE, priority=priority, tokens=tokens(CODE)
+    )
     users = User.objects.bulk_create(User(username=f"a{n}", pseudonym=f"a{n}", password="!") for n in range(ANNOTATORS))
     agreed = {"consent_version": CONSENT_VERSION, "consented_at": timezone.now()}
     Membership.objects.bulk_create(Membership(project=project, user=user, role="annotator", **agreed) for user in users)
@@ -276,8 +281,11 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError):  # A thread that has ended meanwhile.
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def main() -> None:

@@ -235,12 +235,13 @@ class Client:
 
     def draft(self, lease: int) -> bool:
         from webapp.feedback import actions
+        from webapp.feedback.errors import AlreadyRated
 
         typed = {"rationale": uuid.uuid4().hex}
         began = time.time()
         try:
             self.ask(lambda: actions.save_draft(self.person, lease, typed))
-        except actions.AlreadyRated:
+        except AlreadyRated:
             return False  # The other tab has sent or skipped it.
         self.records.drafts.append({"assignment": lease, "typed": typed, "began": began, "ended": time.time()})
         return True
@@ -297,11 +298,12 @@ class Client:
 
     def skip(self, lease: int) -> None:
         from webapp.feedback import actions
+        from webapp.feedback.errors import AlreadyRated
 
         try:
             self.ask(lambda: actions.skip(self.person, lease, reason="unclear"))
             self.records.counts["skipped"] += 1
-        except actions.AlreadyRated:
+        except AlreadyRated:
             pass
 
     def submit(self, lease: int) -> None:
@@ -320,16 +322,18 @@ class Client:
             self.undo()
 
     def undo(self) -> None:
-        from webapp.feedback import actions
+        from webapp.feedback import afterwards
+        from webapp.feedback.errors import TooLate
 
         try:
-            self.ask(lambda: actions.undo_last(self.person, self.project))
+            self.ask(lambda: afterwards.undo_last(self.person, self.project))
             self.records.counts["undone"] += 1
-        except actions.TooLate:
+        except TooLate:
             pass
 
     def send(self, lease: int, said: dict[str, Any]) -> bool:
         from webapp.feedback import actions
+        from webapp.feedback.errors import AlreadyRated
         from webapp.feedback.judgement import Judgement
 
         answer = Judgement(said["preference"], first=said["first"], second=said["second"], rationale=said["rationale"])
@@ -338,7 +342,7 @@ class Client:
             rating = self.ask(
                 lambda: actions.submit(self.person, lease, answer, submission=uuid.UUID(said["submission"]))
             )
-        except actions.AlreadyRated:
+        except AlreadyRated:
             return False  # The other tab was faster.
         told = {"assignment": lease, "rating": rating.pk, "surplus": rating.surplus, "began": began}
         self.records.ratings.append({**said, **told, "ended": time.time()})

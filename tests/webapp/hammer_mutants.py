@@ -20,7 +20,7 @@ PAUSE = 0.01
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change to webapp.feedback.actions in the process that calls it."""
+    """A change to webapp.feedback in the process that calls it."""
 
     change: Callable[[], None]
     noticed: tuple[str, ...]
@@ -41,29 +41,34 @@ def _no_lock() -> None:
 
 def _stale_slots() -> None:
     """The comparison is chosen and its slots are read, then it is locked; what was read is not read again."""
-    from webapp.feedback import actions
+    from webapp.feedback import actions, slots
+    from webapp.feedback.locks import lock_comparison
 
-    claim, read, seen = actions._claim, actions._free_slot, threading.local()
+    claim, take, seen = actions._claim, slots.take, threading.local()
+
+    def read(comparison: Comparison) -> int | None:
+        taken = set(slots.live(comparison).values_list("slot", flat=True))
+        return next((slot for slot in range(comparison.overlap) if slot not in taken), None)
 
     def stale_claim(annotator: Any, project: Any, begun: Mapping[int, int]) -> Comparison | None:
         found = claim(annotator, project, begun)
         if found is not None:
             seen.slot = read(found)
             time.sleep(PAUSE)
-            actions._lock_comparison(found.pk)
+            lock_comparison(found.pk)
         return found
 
     def stale_slot(comparison: Comparison) -> int | None:
-        slot = seen.__dict__.pop("slot", None)
-        return read(comparison) if slot is None else slot
+        slot, fresh = seen.__dict__.pop("slot", None), take(comparison)
+        return fresh if slot is None else slot
 
     _choose_without_lock()
-    actions._claim, actions._free_slot = stale_claim, stale_slot
+    actions._claim, slots.take = stale_claim, stale_slot
 
 
 def _choose_without_lock() -> None:
     from webapp.feedback import actions
-    from webapp.feedback.prepared import Prepared
+    from webapp.prepared import Prepared
 
     build = actions._shortlisted.build
 
@@ -80,14 +85,14 @@ def _choose_without_lock() -> None:
 
 def _check_after_insert() -> None:
     """The comparison is not locked; instead the leases are counted once the new one is in."""
-    from webapp.feedback import actions
+    from webapp.feedback import actions, slots
 
     take = actions._take
 
     def checked(annotator: Any, comparison: Any, slot: int, expires: datetime, begun: int | None) -> Any:
         time.sleep(PAUSE)
         lease = take(annotator, comparison, slot, expires, begun)
-        if actions._live(comparison).count() > comparison.overlap:
+        if slots.live(comparison).count() > comparison.overlap:
             raise actions._Again
         return lease
 
@@ -99,12 +104,13 @@ def _draft_does_not_renew() -> None:
     from django.utils import timezone
 
     from webapp.feedback import actions
+    from webapp.feedback.errors import AlreadyRated
     from webapp.feedback.models import Assignment
 
     def save_draft(annotator: Any, assignment_id: int, draft: Mapping[str, Any]) -> datetime:
         unfinished = Assignment.objects.filter(pk=assignment_id, annotator=annotator, state__in=("leased", "expired"))
         if not unfinished.update(draft=dict(draft)):
-            raise actions.AlreadyRated
+            raise AlreadyRated
         return timezone.now()
 
     actions.save_draft = save_draft
@@ -150,7 +156,7 @@ MUTANTS: dict[str, Mutant] = {
     # The slot constraint alone keeps the promise here: a person sees nothing but a slower page, as the attempt is
     # repeated. What the hammer notices is that a constraint had to step in, which it never has to otherwise.
     "no re-read": Mutant(_stale_slots, ("constraint",)),
-    # The counter is set from the rows and may not become negative, so this too is stopped, one statement later.
+    # With the slots the promise goes, unless the counter stops it, which is set from the rows and may not become negative.
     "no re-read and no slot constraint": Mutant(_stale_slots, ("constraint", "overlap"), without=(SLOT,)),
     # With both gone the promise itself is broken.
     "no re-read and no constraint": Mutant(_stale_slots, ("overlap",), without=(SLOT, COUNTER)),

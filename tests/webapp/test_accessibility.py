@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -14,7 +15,7 @@ from tests.webapp import people, scene
 from webapp.accounts.actions import invite
 from webapp.accounts.models import User
 from webapp.catalog.actions import add_member
-from webapp.feedback import actions
+from webapp.feedback.gold import make_gold
 from webapp.feedback.models import Comparison, Rating
 from webapp.frontend.build import HERE as FRONTEND
 from webapp.runs.models import Run
@@ -60,7 +61,7 @@ def furnished() -> tuple[people.Team, list[str], list[str]]:
         team.elsewhere, team.owner, role="annotator", by=team.stranger
     )  # With two projects there is a home page.
     pair, golden, disputed, *_rest = people.pairs(team.project, 4, by=team.owner)
-    actions.make_gold(golden, by=team.owner, lowest=1, highest=3, explanation={"en": "Why.", "es": "Por qué."})
+    make_gold(golden, by=team.owner, lowest=1, highest=3, explanation={"en": "Why.", "es": "Por qué."})
     for comparison in (golden, disputed):
         for user, preference in ((team.teammate, 3), (team.owner, -3)):
             scene.rating(comparison, user, preference, rationale="because")
@@ -70,6 +71,7 @@ def furnished() -> tuple[people.Team, list[str], list[str]]:
     scene.execution(sample, "hidden", 1, 2)
     run = Run.objects.create(project=team.project, kind="sft", created_by=team.owner, config={}, state="failed")
     token = invite(team.project, "annotator", by=team.owner).token
+    Authenticator.objects.create(user=team.teammate, type="totp", data={"secret": "x"})
     alpha = "/p/alpha/"
     inside = [
         *("/", alpha, f"{alpha}rate/", f"{alpha}rate/mine/", f"{alpha}members/", f"{alpha}settings/"),

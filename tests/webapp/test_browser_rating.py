@@ -181,6 +181,10 @@ def test_comments_and_own_versions_need_no_script(browser: Browser, live_server:
         tab = context.new_page()
         sign_in(tab, live_server.url, "teammate")
         tab.goto(f"{live_server.url}/p/alpha/rate/")
+        tab.locator("#difference > summary").click()
+        with context.expect_page() as opened:
+            tab.locator("#difference a").click()
+        expect(opened.value.locator("table.difference tr.difference-same")).to_have_count(1)
         tab.locator("#left-comments > summary").click()
         tab.locator("#left-new-line").fill("99")
         tab.locator("#left-new-comment").fill("here")

@@ -35,6 +35,7 @@ PAGES = [
     ("get", "/p/alpha/members/", 200, 403, 403),
     ("post", "/p/alpha/members/invite/", 422, 403, 403),
     ("post", "/p/alpha/members/1000000/role/", 404, 403, 403),
+    ("post", "/p/alpha/members/1000000/second-step/", 404, 403, 403),
     ("get", "/p/alpha/prompts/import/", 200, 200, 403),
     ("post", "/p/alpha/prompts/import/", 422, 422, 403),
     ("get", "/p/alpha/rate/", 200, 200, 200),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.db import connection
@@ -29,7 +30,7 @@ from tests.webapp.server import serving
 from webapp.accounts.models import User
 from webapp.audit.models import AuditEvent
 from webapp.catalog.models import Membership, Project, Prompt
-from webapp.feedback import actions, export
+from webapp.feedback import actions, afterwards, export
 from webapp.feedback.export import COMMENTS, PREFERENCES, RATINGS, Selection, Tally, open_connection, stream
 from webapp.feedback.export_views import page
 from webapp.feedback.judgement import Judgement
@@ -116,7 +117,7 @@ def test_a_rating_is_exported_in_the_comparison_s_own_order_with_all_that_was_sa
     team: people.Team, rated: tuple[Rating, Rating]
 ) -> None:
     _first, second = rated
-    actions.revise(second.annotator, second.pk, preference=None, unusable=True, reason="Saw the tests.")
+    afterwards.revise(second.annotator, second.pk, preference=None, unusable=True, reason="Saw the tests.")
     Adjudication.objects.create(comparison=second.comparison, preference=2, reason="Clear.", decided_by=team.owner)
     pair = Comparison.objects.select_related("sample_a", "sample_b").get()
     first_row, row = rows(team.project, RATINGS)
@@ -169,7 +170,7 @@ def test_a_comment_names_the_code_that_it_is_about(team: people.Team, rated: tup
 def test_parquet_holds_the_same_rows_as_jsonl_and_the_same_rows_give_the_same_bytes(
     team: people.Team, rated: tuple[Rating, Rating], dataset: str
 ) -> None:
-    actions.revise(rated[0].annotator, rated[0].pk, preference=0, unusable=False)
+    afterwards.revise(rated[0].annotator, rated[0].pk, preference=0, unusable=False)
     chosen = Selection(dataset=dataset)
     lines, tally = written(team.project, chosen)
     packed, packed_tally = written(team.project, chosen, "parquet")
@@ -212,6 +213,22 @@ def test_rows_of_several_pages_and_groups_come_in_the_order_of_their_ratings(
     numbers = [row["rating"] for row in rows(team.project)]
     assert numbers == sorted(numbers) == file.read().column("rating").to_pylist()
     assert len(numbers) == 7
+
+
+def test_long_programs_end_a_group_early_and_its_end_repeats_none_of_them(
+    team: people.Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 1)
+    monkeypatch.setattr(export, "GROUP_BYTES", 5_000)
+    codes = (f"x = '{'a' * 1500}'\n", f"x = '{'b' * 1500}'\n")
+    for pair in people.pairs(team.project, 4, by=team.owner, codes=codes):
+        scene.rating(pair, team.teammate)
+    described = pq.ParquetFile(io.BytesIO(written(team.project, Selection(), "parquet")[0])).metadata
+    assert [described.row_group(number).num_rows for number in range(described.num_row_groups)] == [2, 2]
+    columns = [described.row_group(0).column(number) for number in range(described.num_columns)]
+    with_values = {column.path_in_schema for column in columns if column.statistics and column.statistics.has_min_max}
+    assert {"margin", "rating"} <= with_values
+    assert not {"prompt", "chosen", "rejected", "prompt_text"} & with_values
 
 
 @pytest.fixture
@@ -304,6 +321,23 @@ def test_memory_stays_flat_over_twenty_thousand_rows(db: None) -> None:
         assert tally.rows == 20_000
         lines = 20_000 * 2_300  # bytes of JSON, from which Parquet is made, too
         assert peak < lines / share
+
+
+def test_arrow_holds_a_group_and_what_reading_a_page_takes(db: None) -> None:
+    """Python's own count of memory, above, knows nothing of Arrow's."""
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, {"prompts": 100, "pairs": 100, "samples": 20, "ratings": 20_000})
+    connection.ensure_connection()
+    assert connection.connection is not None
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    try:
+        for _chunk in stream(connection.connection, Project.objects.get(), Selection(), "parquet", Tally()):
+            assert counted.bytes_allocated() < 1_000_000
+    finally:
+        pa.set_memory_pool(usual)
+    assert counted.max_memory() < 11_000_000
 
 
 def test_a_reader_may_be_slow(team: people.Team, rated: tuple[Rating, Rating], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,9 @@ from django.test import Client
 from tests.webapp import people
 from webapp.accounts.models import User
 from webapp.catalog.models import Membership, Project
-from webapp.feedback import actions
+from webapp.feedback import actions, afterwards, slots
+from webapp.feedback.errors import TooLate
+from webapp.feedback.gold import make_gold
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Gold, LineComment, Rating, Revision
 from webapp.runs.actions import take_snapshot
@@ -30,7 +32,7 @@ def rate(annotator: User, project: Project, preference: int | None = 2, **about:
 def gold(team: people.Team, count: int = 1, *, qualifying: bool = False) -> list[Comparison]:
     found = people.pairs(team.project, count, by=team.owner)
     for comparison in found:
-        actions.make_gold(comparison, by=team.owner, lowest=1, highest=3, qualifying=qualifying)
+        make_gold(comparison, by=team.owner, lowest=1, highest=3, qualifying=qualifying)
     return found
 
 
@@ -78,16 +80,16 @@ def test_an_answer_is_right_within_the_range(
     team: people.Team, lowest: int | None, highest: int | None, said: int | None, right: bool
 ) -> None:
     (comparison,) = people.pairs(team.project, 1, by=team.owner)
-    answer = actions.make_gold(comparison, by=team.owner, lowest=lowest, highest=highest)
+    answer = make_gold(comparison, by=team.owner, lowest=lowest, highest=highest)
     assert answer.agrees(said, said is None) is right
 
 
 def test_a_right_answer_can_be_corrected_and_needs_both_ends(team: people.Team) -> None:
     (comparison,) = gold(team)
-    actions.make_gold(comparison, by=team.owner, lowest=-3, highest=-1)
+    make_gold(comparison, by=team.owner, lowest=-3, highest=-1)
     assert Gold.objects.get().highest == -1
     with pytest.raises(ValueError, match="both ends"):
-        actions.make_gold(comparison, by=team.owner, lowest=1, highest=None)
+        make_gold(comparison, by=team.owner, lowest=1, highest=None)
 
 
 # --- the qualification round
@@ -129,15 +131,13 @@ def test_who_fails_the_round_gets_no_other_pair_and_is_told(team: people.Team, c
 def test_an_answer_of_the_round_is_not_taken_back(team: people.Team) -> None:
     with_a_round(team)
     rate(team.teammate, team.project)
-    with pytest.raises(actions.TooLate):
-        actions.undo_last(team.teammate, team.project)
+    with pytest.raises(TooLate):
+        afterwards.undo_last(team.teammate, team.project)
 
 
 def test_gold_feedback_stands_on_ones_own_page_alone(team: people.Team, client: Client) -> None:
     (comparison,) = people.pairs(team.project, 1, by=team.owner)
-    actions.make_gold(
-        comparison, by=team.owner, lowest=1, highest=3, explanation={"en": "It fails for [].", "es": "No."}
-    )
+    make_gold(comparison, by=team.owner, lowest=1, highest=3, explanation={"en": "It fails for [].", "es": "No."})
     Project.objects.filter(pk=team.project.pk).update(gold_every=1)
     team.project.refresh_from_db()
     rate(team.teammate, team.project, -1, rationale="my own words")
@@ -162,7 +162,7 @@ def test_undo_gives_the_pair_back_filled_in_and_the_held_one_too(team: people.Te
     held = actions.next_assignment(team.teammate, team.project)
     assert held is not None
     actions.save_draft(team.teammate, held.pk, {"rationale": "begun"})
-    back = actions.undo_last(team.teammate, team.project)
+    back = afterwards.undo_last(team.teammate, team.project)
     assert back.pk == rating.assignment_id
     assert back.draft["rationale"] == "quick"
     side = "right" if back.swapped else "left"
@@ -173,7 +173,7 @@ def test_undo_gives_the_pair_back_filled_in_and_the_held_one_too(team: people.Te
     held.refresh_from_db()
     assert (held.state, held.draft) == (Assignment.State.EXPIRED, {"rationale": "begun"})
     for comparison in Comparison.objects.all():
-        live = comparison.assignments.filter(state__in=actions.LIVE).count()
+        live = comparison.assignments.filter(state__in=slots.LIVE).count()
         assert comparison.open_slots == comparison.overlap - live
 
 
@@ -181,8 +181,8 @@ def test_what_was_frozen_is_not_taken_back(team: people.Team) -> None:
     people.pairs(team.project, 1, by=team.owner)
     rate(team.teammate, team.project)
     take_snapshot(team.project, team.owner)
-    with pytest.raises(actions.TooLate):
-        actions.undo_last(team.teammate, team.project)
+    with pytest.raises(TooLate):
+        afterwards.undo_last(team.teammate, team.project)
     assert Rating.objects.count() == 1
 
 
@@ -191,10 +191,10 @@ def test_a_mind_is_changed_once_and_both_judgements_stay(team: people.Team) -> N
     rating = rate(team.teammate, team.project, 2)
     assert rating is not None
     shown = -3 if not rating.assignment.swapped else 3
-    actions.revise(team.teammate, rating.pk, preference=shown, unusable=False, reason="it is refuted")
+    afterwards.revise(team.teammate, rating.pk, preference=shown, unusable=False, reason="it is refuted")
     assert (Rating.objects.get().preference, Revision.objects.get().preference) == (2, -3)
-    with pytest.raises(actions.TooLate):
-        actions.revise(team.teammate, rating.pk, preference=0, unusable=False)
+    with pytest.raises(TooLate):
+        afterwards.revise(team.teammate, rating.pk, preference=0, unusable=False)
 
 
 @pytest.mark.parametrize("who", ["owner", "stranger"])

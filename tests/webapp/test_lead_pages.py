@@ -19,7 +19,8 @@ from tests.webapp import people, scene
 from webapp.accounts.models import User
 from webapp.audit.models import AuditEvent
 from webapp.catalog.models import Membership, Project
-from webapp.feedback import actions, lead_actions, lead_queries, quality, quality_queries
+from webapp.feedback import actions, afterwards, lead_actions, lead_queries, quality, quality_queries
+from webapp.feedback.gold import make_gold
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Adjudication, Assignment, Comparison, Gold, LineComment, Rating, Revision
 
@@ -84,7 +85,7 @@ def text(response: Any) -> str:
 
 
 def gold(desk: Desk, pair: Comparison, lowest: int | None, highest: int | None, **about: Any) -> Gold:
-    return actions.make_gold(pair, by=desk.lead, lowest=lowest, highest=highest, **about)
+    return make_gold(pair, by=desk.lead, lowest=lowest, highest=highest, **about)
 
 
 # ---- who may do what ----
@@ -131,7 +132,7 @@ def test_annotators_and_strangers_change_nothing(desk: Desk) -> None:
 def test_what_belongs_to_another_project_is_not_found(desk: Desk) -> None:
     prompt, model = scene.prompt(desk.team.elsewhere), scene.model(desk.team.elsewhere, "theirs")
     theirs = scene.comparison(scene.sample(prompt, model), scene.sample(prompt, model, scene.SAFE_MEAN))
-    question = actions.make_gold(theirs, by=desk.team.stranger, lowest=1, highest=1)
+    question = make_gold(theirs, by=desk.team.stranger, lowest=1, highest=1)
     lease = scene.rating(theirs, desk.team.stranger, 1).assignment
     Assignment.objects.filter(pk=lease.pk).update(flag="broken")
     stranger = desk.team.stranger
@@ -563,13 +564,22 @@ def test_a_question_is_put_into_the_qualification_and_taken_out(desk: Desk) -> N
     assert len(desk.events("gold.set")) == 3
 
 
+def test_the_form_asks_not_to_speak_of_sides_and_refuses_nobody_who_does(desk: Desk) -> None:
+    pair = desk.pair(1, 1)
+    page = desk.get(f"gold/?comparison={pair.pk}")
+    assert "not “A” and “B”" in text(page)
+    assert page.content.decode().count('aria-describedby="id_explanation_help"') == 2
+    desk.post("gold/make/", comparison=str(pair.pk), lowest="1", highest="2", explanation_en="B is right for [].")
+    assert Gold.objects.get().explanation == {"en": "B is right for []."}
+
+
 # ---- flags ----
 
 
 def test_a_flag_is_resolved_once(desk: Desk) -> None:
     pair = desk.pair(2, 2)
     lease = Assignment.objects.get(comparison=pair, annotator=desk.crowd[0])
-    actions.flag(desk.crowd[0], lease.pk, problem="the <b>prompt</b> is cut off")
+    afterwards.flag(desk.crowd[0], lease.pk, problem="the <b>prompt</b> is cut off")
     page = desk.get("flags/")
     assert "p-rater0" in text(page)
     assert "the &lt;b&gt;prompt&lt;/b&gt; is cut off" in page.content.decode()
@@ -583,7 +593,7 @@ def test_a_flag_is_resolved_once(desk: Desk) -> None:
         f"feedback.comparison:{pair.pk}",
         {"assignment": lease.pk},
     )
-    actions.flag(desk.crowd[0], lease.pk, problem="still cut off")
+    afterwards.flag(desk.crowd[0], lease.pk, problem="still cut off")
     assert "still cut off" in text(desk.get("flags/"))
 
 

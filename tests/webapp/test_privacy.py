@@ -16,6 +16,7 @@ from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.webapp import people
@@ -26,7 +27,9 @@ from webapp.accounts.models import User
 from webapp.audit.models import AuditEvent
 from webapp.catalog.actions import add_member, set_role
 from webapp.catalog.models import Membership, ModelVersion
-from webapp.feedback.actions import FeedbackError, expire_leases, flag, next_assignment, revise, save_draft, submit
+from webapp.feedback.actions import expire_leases, next_assignment, save_draft, submit
+from webapp.feedback.afterwards import flag, revise
+from webapp.feedback.errors import FeedbackError
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Adjudication, Assignment, Comparison, LineComment, Rating, Revision
 from webapp.runs.actions import take_snapshot
@@ -310,7 +313,7 @@ def test_snapshots_with_rows_of_the_erased_are_marked_and_others_are_not(team: p
     assert holding.rows == rows
 
 
-def test_the_models_touched_are_those_trained_on_the_snapshot_and_all_made_from_them(team: people.Team) -> None:
+def test_the_models_touched_are_those_trained_on_the_erased_and_all_made_from_them(team: people.Team) -> None:
     people.pairs(team.project, 1, by=team.owner)
     rate(team.teammate, team)
     snapshot = take_snapshot(team.project, team.owner)
@@ -324,8 +327,14 @@ def test_the_models_touched_are_those_trained_on_the_snapshot_and_all_made_from_
     reward = model("reward", kind="reward", parent=backbone, run={"snapshot": snapshot})
     aligned = model("aligned", parent=backbone, run={"reward_model": reward, "base_model": backbone})
     again = model("again", parent=aligned)
+    judged_by_it = model("judged", run={"reward_model": aligned, "base_model": backbone})
     model("apart", parent=backbone)
-    assert models_touched(snapshot) == [reward, aligned, again]
+    assert models_touched(team.project) == set()
+    erase(team.teammate)
+    with CaptureQueriesContext(connection) as caught:
+        assert models_touched(team.project) == {reward.pk, aligned.pk, again.pk, judged_by_it.pk}
+    assert len(caught) == 1
+    assert models_touched(team.elsewhere) == set()
 
 
 def test_the_erasure_is_in_the_log_without_anything_personal(team: people.Team) -> None:

@@ -8,7 +8,7 @@ from django.test import Client
 from tests.webapp import people
 from webapp.audit.models import AuditEvent
 from webapp.catalog.models import Guideline
-from webapp.feedback import actions
+from webapp.feedback.gold import make_gold
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +114,7 @@ def test_a_guideline_needs_a_text_in_each_language(team: people.Team, admin: Cli
 
 def test_a_qualification_round_can_be_asked_for_once_there_is_gold(team: people.Team, admin: Client) -> None:
     for pair in people.pairs(team.project, 2, by=team.owner):
-        actions.make_gold(pair, by=team.owner, lowest=1, highest=3, qualifying=True)
+        make_gold(pair, by=team.owner, lowest=1, highest=3, qualifying=True)
     assert admin.post(PATH, filled(qualification=2)).status_code == 302
 
 

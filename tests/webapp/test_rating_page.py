@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,13 @@ from django.utils import timezone
 
 from tests.webapp import people
 from tests.webapp.people import signed_in
-from webapp.catalog.highlight import highlighted
+from webapp.catalog.highlight import COLOURED, highlighted, tokens
 from webapp.catalog.models import Execution, Project, Sample, Verification
 from webapp.feedback.actions import next_assignment
 from webapp.feedback.judgement import SCALES
 from webapp.feedback.models import Assignment, Comparison, Rating
 
+ROOT = Path(__file__).resolve().parents[2]
 RATE = "/p/alpha/rate/"
 
 
@@ -290,3 +292,19 @@ def test_highlighted_code_keeps_every_character_and_is_inert(code: str) -> None:
     assert Texts(f'<pre id="code">{html}</pre>').texts.get("code", "") == code
     outside = re.sub(r'<span class="hidden-char"[^>]*>.</span>', "", html)
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b]", outside)
+
+
+@pytest.mark.parametrize("code", ["", "\n", "x = 1", "x\n\n\n", HOSTILE, "def f(:\n  ''' open\n", "é = 'ñ' # 漢字"])
+@pytest.mark.parametrize("known", ["right", "3k 1", '1k"><script> 2 999999', "0k " * 50, "-1k 5", "k k k"])
+def test_a_program_is_shown_the_same_whatever_is_kept_of_its_tokens(code: str, known: str) -> None:
+    kept = tokens(code) if known == "right" else known
+    html = highlighted(code, kept)
+    assert "<script" not in html
+    assert Texts(f'<pre id="code">{html}</pre>').texts.get("code", "") == code
+    if known == "right":
+        assert html == highlighted(code)
+
+
+def test_every_kind_of_token_that_is_kept_has_a_colour() -> None:
+    sheet = (ROOT / "webapp/static/css/code.css").read_text()
+    assert set(re.findall(r"\.code \.([a-z]{1,2}\d?|err)\b(?!-)", sheet)) == COLOURED

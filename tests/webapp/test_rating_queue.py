@@ -16,8 +16,9 @@ from django.utils import timezone
 from tests.webapp import people
 from webapp.accounts.models import User
 from webapp.catalog.models import Membership, Project
-from webapp.feedback import actions
+from webapp.feedback import slots
 from webapp.feedback.actions import create_comparisons, expire_leases, next_assignment, save_draft, skip, submit
+from webapp.feedback.errors import AlreadyRated, NotYours, SubmissionReused
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating
 
@@ -35,7 +36,7 @@ def run_out(lease: Assignment) -> None:
 
 def assert_invariants(project: Project) -> None:
     for comparison in Comparison.objects.filter(project=project):
-        live = comparison.assignments.filter(state__in=actions.LIVE).count()
+        live = comparison.assignments.filter(state__in=slots.LIVE).count()
         assert live <= comparison.overlap
         assert comparison.open_slots == comparison.overlap - live
         counted = comparison.ratings.filter(surplus=False)
@@ -118,9 +119,9 @@ def test_a_submission_of_another_pair_or_person_is_refused(team: people.Team) ->
     others = next_assignment(team.owner, team.project)
     assert second is not None
     assert others is not None
-    with pytest.raises(actions.SubmissionReused):
+    with pytest.raises(SubmissionReused):
         submit(team.teammate, second.pk, BETTER, submission=token)
-    with pytest.raises(actions.SubmissionReused):
+    with pytest.raises(SubmissionReused):
         submit(team.owner, others.pk, BETTER, submission=token)
     assert Rating.objects.count() == 1
 
@@ -130,7 +131,7 @@ def test_a_pair_is_rated_once_by_one_person(team: people.Team) -> None:
     lease = next_assignment(team.teammate, team.project)
     assert lease is not None
     submit(team.teammate, lease.pk, BETTER, submission=uuid.uuid4())
-    with pytest.raises(actions.AlreadyRated):
+    with pytest.raises(AlreadyRated):
         submit(team.teammate, lease.pk, Judgement(preference=-3), submission=uuid.uuid4())
     assert Rating.objects.get().rationale == "clear"
 
@@ -220,7 +221,7 @@ def test_what_is_rated_can_not_be_skipped(team: people.Team) -> None:
     people.pairs(team.project, 1, by=team.owner)
     rating = rate(team.teammate, team.project)
     assert rating is not None
-    with pytest.raises(actions.AlreadyRated):
+    with pytest.raises(AlreadyRated):
         skip(team.teammate, rating.assignment_id, reason="unclear")
 
 
@@ -233,7 +234,7 @@ def test_the_assignments_of_others_do_not_exist_for_a_person(team: people.Team) 
         lambda: save_draft(team.owner, lease.pk, {}),
         lambda: skip(team.owner, lease.pk, reason="other"),
     ):
-        with pytest.raises(actions.NotYours):
+        with pytest.raises(NotYours):
             action()
 
 
@@ -242,7 +243,7 @@ def test_who_has_left_the_project_can_not_rate_in_it(team: people.Team) -> None:
     lease = next_assignment(team.teammate, team.project)
     assert lease is not None
     Membership.objects.filter(user=team.teammate).delete()
-    with pytest.raises(actions.NotYours):
+    with pytest.raises(NotYours):
         submit(team.teammate, lease.pk, BETTER, submission=uuid.uuid4())
 
 

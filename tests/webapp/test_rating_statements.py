@@ -13,7 +13,9 @@ from tests.webapp.people import signed_in
 from tests.webapp.test_rating_queue import in_threads
 from webapp.catalog.actions import set_guideline
 from webapp.feedback import queries
-from webapp.feedback.actions import next_assignment, submit, undo_last
+from webapp.feedback.actions import next_assignment, submit
+from webapp.feedback.afterwards import undo_last
+from webapp.feedback.gold import make_gold
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating
 
@@ -32,7 +34,7 @@ def test_next_and_submit_take_few_statements(
     with django_assert_max_num_queries(12):
         done = mate.post(RATE + "submit/", people.answer(page.context))
     # The page after a rating shows what is known of the last pair too.
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(12):
         page = mate.get(done.headers["Location"])
     assert page.context["last"].rating.comparison_id != page.context["assignment"].comparison_id
 
@@ -62,8 +64,6 @@ def test_what_is_left_is_counted_up_to_a_limit(team: people.Team, monkeypatch: p
 
 
 def test_a_gold_question_that_may_never_come_is_not_counted_as_left(team: people.Team) -> None:
-    from webapp.feedback.actions import make_gold
-
     gold, _other = people.pairs(team.project, 2, by=team.owner)
     make_gold(gold, by=team.owner, lowest=1, highest=3)
     assert queries.progress(team.teammate, team.project).left == 1

@@ -118,7 +118,7 @@ def test_hostile_code_and_verdicts_are_inert(desk: Desk) -> None:
 
 def test_lines_are_numbered_as_the_verifier_counts_them() -> None:
     code = 'def f():\n    """One\n\n    two."""\n    return 1 // 0\n'
-    shown = str(marked(code, {5: "zero-division", 99: "nowhere"}))
+    shown = str(marked(Sample(text=code), {5: "zero-division", 99: "nowhere"}))
     assert shown.count('<span class="line') == 5
     assert "return" in shown.split("\n")[4]
     assert 'line-fault" title="zero-division" id="line-5"' in shown.split("\n")[4]

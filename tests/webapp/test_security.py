@@ -25,7 +25,8 @@ from tests.webapp.people import signed_in
 from verification.outcome import Certificate
 from webapp.catalog.actions import add_member
 from webapp.catalog.models import Membership, Sample
-from webapp.feedback.actions import make_gold, next_assignment, submit
+from webapp.feedback.actions import next_assignment, submit
+from webapp.feedback.gold import make_gold
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating
 from webapp.review.models import Promotion
@@ -74,6 +75,7 @@ ANNOTATORS = {
     "feedback:flag",
     "feedback:undo",
     "feedback:revise",
+    "feedback:difference",
     "feedback:mine",
 }
 """Pages of a project that its annotators may open. All others of the project answer them 403 or 404."""
@@ -257,6 +259,7 @@ def test_another_persons_pair_cannot_be_drafted_rated_skipped_flagged_or_held(
     rating, held = theirs
     client = signed_in(team.teammate)
     for target in (held.pk, rating.assignment_id):
+        assert client.get(f"/p/alpha/rate/difference/{target}/").status_code == 404
         sent = {"assignment": target, "submission": str(uuid.uuid4()), "preference": "1", "seconds": "1"}
         assert client.post("/p/alpha/rate/draft/", {**sent, "rationale": "theirs"}).status_code == 404
         assert client.post("/p/alpha/rate/submit/", sent).status_code == 404
@@ -292,7 +295,8 @@ def test_a_row_of_another_project_is_not_reached_through_ones_own(team: people.T
     admin_elsewhere = signed_in(team.stranger)
     for path in (f"runs/{run.pk}/", f"runs/{run.pk}/summary/", f"review/{sample.pk}/"):
         assert admin_elsewhere.get(f"/p/elsewhere/{path}").status_code == 404
-    for path in (f"runs/{run.pk}/cancel/", f"review/{sample.pk}/decide/", f"members/{member.pk}/role/"):
+    paths = [f"runs/{run.pk}/cancel/", f"review/{sample.pk}/decide/"]
+    for path in (*paths, f"members/{member.pk}/role/", f"members/{member.pk}/second-step/"):
         sent = {"role": "annotator", "decision": "approved"}
         assert admin_elsewhere.post(f"/p/elsewhere/{path}", sent).status_code == 404
     run.refresh_from_db()
@@ -373,7 +377,7 @@ def test_every_page_of_allauth_that_can_be_reached_has_a_template_of_ours() -> N
         assert str(get_template(name).origin.name).startswith(str(TEMPLATES)), name  # type: ignore[attr-defined]
 
 
-MAILS = ("password_reset_key", "email_confirmation", "account_already_exists")
+MAILS = ("password_reset_key", "email_confirmation", "account_already_exists", "second_step_reset")
 
 
 def _views(patterns: list[Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from tests.workers.rows import project, sample
+from webapp.catalog.highlight import tokens
 from webapp.catalog.models import Execution, Sample, Verification
 from workers.dispatch import MAX_CHECK_ATTEMPTS
 from workers.text import storable
@@ -36,6 +37,7 @@ def test_a_sample_gets_its_tests_its_verdicts_and_the_time_of_its_check() -> Non
     assert executions(shallow) == {"public": ("passed", 1, 1), "hidden": ("exception", 0, 1)}
     good.refresh_from_db()
     assert good.checked_at is not None
+    assert good.tokens == tokens(good.text) != ""
     assert good.check_attempts == 1
     assert [(row.property, row.outcome) for row in good.verifications.all()] in (
         [("zero-division", "proved")],

@@ -8,19 +8,19 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
-from django.db import transaction
-from django.db.models import Exists, Func, IntegerField, JSONField, OuterRef, Q, Value
+from django.db import connection, transaction
+from django.db.models import Exists, Func, IntegerField, JSONField, OuterRef, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webapp.accounts.actions import ERASED_PREFIX
 from webapp.accounts.models import User
 from webapp.accounts.privacy import BLANK_ASSIGNMENT, BLANK_RATING
+from webapp.accounts.sessions import end_sessions
 from webapp.audit.actions import record
-from webapp.catalog.models import Membership, ModelVersion, Project
-from webapp.feedback.actions import NotYours, skip
+from webapp.catalog.models import Membership, Project
+from webapp.feedback.actions import skip
+from webapp.feedback.errors import NotYours
 from webapp.feedback.models import Adjudication, Assignment, LineComment, Rating, Revision
 from webapp.runs.models import DatasetSnapshot, ErasureNotice
 
@@ -57,15 +57,32 @@ def erase(user: User) -> None:
         record("person.erased", actor=user, project=project, target=user, snapshots=snapshots)
 
 
-def models_touched(snapshot: DatasetSnapshot) -> list[ModelVersion]:
-    """The models trained on the snapshot, and those made from them, as a base or as a reward model; oldest first."""
-    found: dict[int, ModelVersion] = {}
-    fresh = list(ModelVersion.objects.filter(run__snapshot=snapshot))
-    while fresh:
-        found |= {model.pk: model for model in fresh}
-        made_from = Q(parent__in=fresh) | Q(run__base_model__in=fresh) | Q(run__reward_model__in=fresh)
-        fresh = list(ModelVersion.objects.filter(made_from).exclude(pk__in=found))
-    return [found[key] for key in sorted(found)]
+def models_touched(project: Project) -> frozenset[int]:
+    """The project's models trained on a snapshot with a notice, and all made from them, by one statement.
+
+    Made from another is a model with it as parent, base model or reward model.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCHED, [project.pk])
+        return frozenset(key for (key,) in cursor.fetchall())
+
+
+_TOUCHED = """
+    WITH RECURSIVE touched(id) AS (
+        SELECT model.id
+        FROM runs_erasurenotice notice
+        JOIN runs_datasetsnapshot snapshot ON snapshot.id = notice.snapshot_id AND snapshot.project_id = %s
+        JOIN runs_run run ON run.snapshot_id = snapshot.id
+        JOIN catalog_modelversion model ON model.run_id = run.id
+        UNION
+        SELECT model.id
+        FROM touched
+        JOIN catalog_modelversion source ON source.id = touched.id
+        JOIN catalog_modelversion model ON model.project_id = source.project_id
+        LEFT JOIN runs_run run ON run.id = model.run_id
+        WHERE touched.id IN (model.parent_id, run.base_model_id, run.reward_model_id)
+    )
+    SELECT id FROM touched"""
 
 
 def _projects_of(user: User) -> list[Project]:
@@ -126,7 +143,7 @@ def _close_account(user: User) -> None:
     EmailAddress.objects.filter(user=user).delete()
     Authenticator.objects.filter(user=user).delete()
     SocialAccount.objects.filter(user=user).delete()
-    _end_sessions(user)
+    end_sessions(user)
     user.groups.clear()
     user.user_permissions.clear()
     user.set_unusable_password()
@@ -143,16 +160,6 @@ def _close_account(user: User) -> None:
         "erased_at": timezone.now(),
     }
     User.objects.filter(pk=user.pk).update(**emptied)
-
-
-def _end_sessions(user: User) -> None:
-    """The table does not say whose a session is, so each is looked into."""
-    mine = [
-        session.pk
-        for session in Session.objects.iterator(chunk_size=1000)
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
-    ]
-    Session.objects.filter(pk__in=mine).delete()
 
 
 def _free_username(user: User) -> str:

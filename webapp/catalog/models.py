@@ -164,6 +164,8 @@ class Sample(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True)
     check_error = models.TextField(blank=True)
     """Why it could not be checked after all attempts; empty otherwise."""
+    tokens = models.TextField(blank=True, default="")
+    """What its highlighting needs to know (webapp.catalog.highlight.tokens); empty until it was checked."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["prompt", "model_version", "sha256"], name="sample_once")]

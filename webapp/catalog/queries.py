@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from django.db.models import Count, Q, QuerySet
+from allauth.mfa.models import Authenticator
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from webapp.catalog.models import Guideline, Membership, ModelVersion, Project, Prompt, Sample, Verification
 from webapp.feedback.models import Rating
@@ -53,12 +54,13 @@ def overview(project: Project) -> Overview:
 
 
 def members(project: Project) -> QuerySet[Membership]:
-    """Everybody in the project with the number of their ratings there, by role and name."""
+    """Everybody in the project with the number of their ratings there, and whether they have a second step."""
     in_project = Q(user__ratings__comparison__project=project)
     return (
         Membership.objects.filter(project=project)
         .select_related("user")
         .annotate(ratings=Count("user__ratings", filter=in_project))
+        .annotate(two_steps=Exists(Authenticator.objects.filter(user=OuterRef("user"))))
         .order_by("role", "user__pseudonym")
     )
 

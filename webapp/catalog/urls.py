@@ -13,5 +13,6 @@ urlpatterns = [
     path("members/", views.members, name="members"),
     path("members/invite/", views.invitation, name="invite"),
     path("members/<int:pk>/role/", views.role, name="role"),
+    path("members/<int:pk>/second-step/", views.second_step, name="second-step"),
     path("prompts/import/", views.import_prompts, name="import"),
 ]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from webapp.accounts.actions import INVITATION_DAYS, invite
 from webapp.accounts.models import User
 from webapp.accounts.queries import signed_in
+from webapp.accounts.second_step import ResetRefused, reset_second_step
 from webapp.catalog import actions, queries
 from webapp.catalog.files import FileProblem, reader, rows_of
 from webapp.catalog.forms import ImportForm, RoleForm
@@ -71,6 +72,21 @@ def role(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("The role has been changed."))
+    return redirect("catalog:members", slug=project.slug)
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def second_step(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Turn off the second step of a member who has lost it."""
+    membership = get_object_or_404(Membership.objects.select_related("project", "user"), project=project, pk=pk)
+    try:
+        reset_second_step(membership, by=signed_in(request))
+    except ResetRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        name = membership.user.pseudonym
+        messages.success(request, _("%(name)s now signs in with the password alone.") % {"name": name})
     return redirect("catalog:members", slug=project.slug)
 
 

@@ -37,7 +37,7 @@ FORMATS = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parq
 PAGE = 1000
 """Rows that are fetched at once."""
 GROUP_ROWS, GROUP_BYTES = 3000, 16 * 1024 * 1024
-"""A row group of a Parquet file ends with the page that reaches either (bytes of JSON)."""
+"""A row group of a Parquet file ends with the page that reaches either (bytes as Arrow holds them)."""
 STALL_SECONDS = 600
 """A reader that takes nothing for so long is cut off."""
 
@@ -218,28 +218,43 @@ def _keys(project: Project, chosen: Selection) -> QuerySet[Any, Any]:
 
 
 def _parquet(pages: Iterator[bytes], columns: tuple[Column, ...]) -> Iterator[bytes]:
-    """The same rows as a Parquet file: groups of pages, read as JSON by Arrow against the dataset's own schema."""
+    """The same rows as a Parquet file: groups of pages, each page read as JSON against the dataset's own schema.
+
+    By itself, because reading takes Arrow several times a text's bytes.
+    """
     # Imported here: Arrow is large, and only an export needs it.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema, sink = _schema(columns), _Drained()
-    with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
-        for lines in _grouped(pages):
-            writer.write_table(_table(lines, schema))
+    # Smallest and largest values of every group are kept until the file's end. Of texts they would be whole programs.
+    told = [column.name for column in columns if column.kind in {"whole", "small", "number", "flag"}]
+    with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd", write_statistics=told) as writer:
+        for group in _grouped(_table(lines, schema) for lines in pages):
+            writer.write_table(group)
+            del group  # Not kept while the next one is read.
             yield sink.taken()
     yield sink.taken()
 
 
-def _grouped(pages: Iterator[bytes]) -> Iterator[bytes]:
-    held: list[bytes] = []
-    for number, page in enumerate(pages, start=1):
-        held.append(page)
-        if number * PAGE % GROUP_ROWS == 0 or sum(map(len, held)) >= GROUP_BYTES:
-            yield b"".join(held)
-            held.clear()
+def _grouped(tables: Iterator[Any]) -> Iterator[Any]:
+    held: list[Any] = []
+    for table in tables:
+        held.append(table)
+        del table
+        if sum(part.num_rows for part in held) >= GROUP_ROWS or sum(part.nbytes for part in held) >= GROUP_BYTES:
+            yield _taken(held)
     if held:
-        yield b"".join(held)
+        yield _taken(held)
+
+
+def _taken(held: list[Any]) -> Any:
+    """The tables as one, which nothing here holds any more."""
+    import pyarrow as pa
+
+    whole = pa.concat_tables(held)
+    held.clear()
+    return whole
 
 
 def _table(lines: bytes, schema: Any) -> Any:

@@ -1,6 +1,6 @@
 """What leads decide: disagreements, flags, and who may rate after a failed qualification round.
 
-Locks are taken as in ``actions``: the comparison's before anything below it.
+Locks are taken as in ``locks``: the comparison's before anything below it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 from webapp.accounts.models import User
 from webapp.audit.actions import record
 from webapp.catalog.models import Membership, Project
-from webapp.feedback.actions import make_gold
+from webapp.feedback.gold import make_gold
+from webapp.feedback.locks import lock_comparison
 from webapp.feedback.models import Adjudication, Assignment, Comparison, Gold, Rating
 from webapp.feedback.quality import disagree
 
@@ -49,7 +50,7 @@ def adjudicate(
         raise LeadError(_("Choose one of the seven preferences, or mark both as unusable."))
     if not reason.strip():
         raise LeadError(_("Give a reason: the annotators can learn from it."))
-    comparison = Comparison.objects.select_for_update(no_key=True).get(pk=comparison.pk)
+    comparison = lock_comparison(comparison.pk)
     _refuse_unless_open(comparison, by)
     decision = Adjudication.objects.create(
         comparison=comparison, preference=preference, unusable=unusable, reason=reason.strip(), decided_by=by

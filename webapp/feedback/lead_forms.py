@@ -47,12 +47,16 @@ class AdjudicationForm(forms.Form):
 class GoldForm(forms.Form):
     """The right answers to a pair, why, and whether it is part of the qualification round."""
 
+    ABOUT_SIDES = gettext_lazy(
+        "Name the programs by what they do, not “A” and “B”: each annotator sees the two in an order drawn at random."
+    )
+
     comparison = forms.IntegerField(min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     lowest = forms.TypedChoiceField(choices=[("", "—"), *_POINTS], coerce=int, empty_value=None, required=False)
     highest = forms.TypedChoiceField(choices=[("", "—"), *_POINTS], coerce=int, empty_value=None, required=False)
     unusable = forms.BooleanField(required=False)
-    explanation_en = forms.CharField(required=False, max_length=LONGEST_REASON)
-    explanation_es = forms.CharField(required=False, max_length=LONGEST_REASON)
+    explanation_en = forms.CharField(required=False, max_length=LONGEST_REASON, help_text=ABOUT_SIDES)
+    explanation_es = forms.CharField(required=False, max_length=LONGEST_REASON, help_text=ABOUT_SIDES)
     qualifying = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.queries import signed_in
 from webapp.catalog.models import Membership, Project
-from webapp.feedback import actions, forms, lead_actions, lead_forms, lead_queries, quality, quality_queries
+from webapp.feedback import forms, lead_actions, lead_forms, lead_queries, quality, quality_queries
+from webapp.feedback import gold as gold_questions
 from webapp.feedback.alpha import Alpha
 from webapp.feedback.lead_forms import in_words, range_in_words
 from webapp.feedback.models import Assignment, Comparison, Gold, Rating
@@ -132,7 +133,7 @@ def make_gold(request: HttpRequest, project: Project) -> HttpResponse:
     if not valid:
         return _gold(request, project, found, form)
     data = form.cleaned_data
-    actions.make_gold(
+    gold_questions.make_gold(
         found.comparison,
         by=signed_in(request),
         lowest=data["lowest"],

@@ -22,7 +22,8 @@ class Side:
     side: str
     letter: str
     sample: Sample
-    scales: Sequence[forms.ScaleRow]
+    project_scales: Sequence[str]
+    values: Mapping[str, Any]
     comments: Sequence[forms.Comment]
     edited: str
     """The code in the editor: the annotator's version, or the sample as it is."""
@@ -30,17 +31,24 @@ class Side:
     new_line: str
     new_comment: str
 
+    @property
+    def scales(self) -> list[forms.ScaleRow]:
+        return forms.scale_rows(self.side, self.values, self.project_scales)
+
+    @property
+    def chosen(self) -> str:
+        """What the drawing of the scales depends on."""
+        return " ".join(f"{name}:{self.values.get(f'{self.side}_{name}', '')}" for name in self.project_scales)
+
 
 @dataclass(frozen=True)
 class DiffRow:
-    """One row of the comparison: a line of each side, either of which may be missing."""
+    """One row of the comparison: the number of a line of each side, either of which may be missing."""
 
     kind: str
     """``same``, ``changed``, ``left`` (only there) or ``right``."""
     left_line: int | None
-    left: str
     right_line: int | None
-    right: str
 
 
 def samples(assignment: Assignment) -> tuple[Sample, Sample]:
@@ -62,7 +70,8 @@ def _side(side: str, letter: str, sample: Sample, project: Project, values: Mapp
         side=side,
         letter=letter,
         sample=sample,
-        scales=forms.scale_rows(side, values, project.scales),
+        project_scales=project.scales,
+        values=values,
         comments=forms.comments_of(side, values),
         edited=edited,
         changed=not same_code(edited, sample.text),
@@ -76,9 +85,14 @@ def same_code(one: str, other: str) -> bool:
     return one.splitlines() == other.splitlines()
 
 
+def lines(code: str) -> list[str]:
+    """As the page numbers them."""
+    return code.removesuffix("\n").split("\n")
+
+
 def difference(left: str, right: str) -> list[DiffRow]:
     """Line by line, aligned; empty where the programs are too long to be compared."""
-    old, new = left.splitlines(), right.splitlines()
+    old, new = lines(left), lines(right)
     if len(old) + len(new) > LONGEST_DIFF:
         return []
     return list(_rows(old, new))
@@ -93,7 +107,5 @@ def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffRow]:
             yield DiffRow(
                 kind=kind,
                 left_line=at + 1 if here else None,
-                left=old[at] if here else "",
                 right_line=other + 1 if there else None,
-                right=new[other] if there else "",
             )

@@ -17,7 +17,7 @@ from webapp.catalog.models import Execution, Guideline, Project, Sample, Verific
 from webapp.feedback.counting import Count
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment, Comparison, Rating, Revision
-from webapp.feedback.prepared import Joined, Prepared
+from webapp.prepared import Joined, Prepared
 from webapp.review.wording import OUTCOMES, PROPERTIES
 
 _RATED = Joined(
@@ -26,7 +26,7 @@ _RATED = Joined(
     ("comparison", Comparison),
     ("comparison__sample_a", Sample),
     ("comparison__sample_b", Sample),
-    without=("draft", "decoding"),
+    without=("draft", "decoding", "text", "tokens"),
 )
 MOST_LEFT = 500
 """Pairs are counted so far: nobody plans by the difference between five hundred and a hundred thousand."""

@@ -15,6 +15,7 @@ urlpatterns = [
     path("skip/", views.skip, name="skip"),
     path("flag/", views.flag, name="flag"),
     path("undo/", views.undo, name="undo"),
+    path("difference/<int:assignment_id>/", views.difference, name="difference"),
     path("<int:rating_id>/revise/", views.revise, name="revise"),
     path("mine/", own_views.mine, name="mine"),
 ]

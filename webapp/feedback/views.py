@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,8 @@ from webapp.accounts.privacy import needs_consent
 from webapp.accounts.queries import signed_in
 from webapp.catalog.models import Membership, Project
 from webapp.catalog.queries import guideline
-from webapp.feedback import actions, forms, pairs, queries
+from webapp.feedback import actions, afterwards, forms, pairs, queries
+from webapp.feedback.errors import FeedbackError, NotYours
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Assignment
 from webapp.permissions import role_required
@@ -39,6 +41,17 @@ def rate(request: HttpRequest, project: Project) -> HttpResponse:
     return _page(request, project, assignment, values=assignment.draft if assignment else {})
 
 
+@never_cache
+@require_GET
+@role_required()
+def difference(request: HttpRequest, project: Project, assignment_id: int) -> HttpResponse:
+    """Where the two programs of one's own pair differ: for the page's script the table alone."""
+    left, right = pairs.samples(_mine(request, project, assignment_id))
+    context = {"project": project, "left": left, "right": right, "difference": pairs.difference(left.text, right.text)}
+    page = "feedback/_difference.html" if request.htmx else "feedback/difference.html"  # type: ignore[attr-defined]
+    return render(request, page, context)
+
+
 @require_POST
 @role_required()
 def submit(request: HttpRequest, project: Project) -> HttpResponse:
@@ -52,9 +65,9 @@ def submit(request: HttpRequest, project: Project) -> HttpResponse:
     data = form.cleaned_data
     try:
         rating = actions.submit(signed_in(request), data["assignment"], judgement, submission=data["submission"])
-    except actions.NotYours as error:
+    except NotYours as error:
         raise Http404(str(error)) from None
-    except actions.FeedbackError as error:
+    except FeedbackError as error:
         return _conflict(request, project, error)
     if rating.surplus:
         messages.warning(request, _("Saved. Others had rated this pair in the meantime, so yours is kept as an extra."))
@@ -68,9 +81,9 @@ def draft(request: HttpRequest, project: Project) -> HttpResponse:
     number = request.POST.get("assignment", "")
     try:
         saved = actions.save_draft(signed_in(request), int(number), forms.draft_of(request.POST.dict()))
-    except (ValueError, OverflowError, actions.NotYours):
+    except (ValueError, OverflowError, NotYours):
         raise Http404 from None
-    except actions.FeedbackError as error:
+    except FeedbackError as error:
         return HttpResponse(str(error), content_type="text/plain; charset=utf-8")
     return render(request, "feedback/_saved.html", {"saved": timezone.localtime(saved)})
 
@@ -94,9 +107,9 @@ def skip(request: HttpRequest, project: Project) -> HttpResponse:
         return _told(request, project, form)
     try:
         actions.skip(signed_in(request), form.cleaned_data["assignment"], reason=form.cleaned_data["reason"])
-    except actions.NotYours as error:
+    except NotYours as error:
         raise Http404(str(error)) from None
-    except actions.FeedbackError as error:
+    except FeedbackError as error:
         return _conflict(request, project, error)
     messages.info(request, _("Skipped. Somebody else will rate that pair."))
     return redirect(_here(project))
@@ -110,8 +123,8 @@ def flag(request: HttpRequest, project: Project) -> HttpResponse:
     if not form.is_valid():
         return _told(request, project, form)
     try:
-        actions.flag(signed_in(request), form.cleaned_data["assignment"], problem=form.cleaned_data["problem"])
-    except actions.NotYours as error:
+        afterwards.flag(signed_in(request), form.cleaned_data["assignment"], problem=form.cleaned_data["problem"])
+    except NotYours as error:
         raise Http404(str(error)) from None
     messages.info(request, _("Thank you: the leads will see it. You can still rate the pair, or skip it."))
     return redirect(_here(project))
@@ -122,8 +135,8 @@ def flag(request: HttpRequest, project: Project) -> HttpResponse:
 def undo(request: HttpRequest, project: Project) -> HttpResponse:
     """Take the last rating back and show its pair again, filled in as it was."""
     try:
-        actions.undo_last(signed_in(request), project)
-    except actions.FeedbackError as error:
+        afterwards.undo_last(signed_in(request), project)
+    except FeedbackError as error:
         messages.error(request, str(error))
     else:
         messages.info(request, _("Taken back. The pair is filled in as you sent it; change it and submit again."))
@@ -138,16 +151,16 @@ def revise(request: HttpRequest, project: Project, rating_id: int) -> HttpRespon
     if not form.is_valid():
         return _told(request, project, form)
     try:
-        actions.revise(
+        afterwards.revise(
             signed_in(request),
             rating_id,
             preference=form.preference,
             unusable=form.unusable,
             reason=form.cleaned_data["reason"],
         )
-    except actions.NotYours as error:
+    except NotYours as error:
         raise Http404(str(error)) from None
-    except actions.FeedbackError as error:
+    except FeedbackError as error:
         messages.error(request, str(error))
     else:
         messages.info(request, _("Kept beside your first judgement, as a changed mind."))
@@ -192,12 +205,10 @@ def _standing(request: HttpRequest, project: Project) -> str:
 
 
 def _pair(request: HttpRequest, project: Project, assignment: Assignment, values: Mapping[str, Any]) -> dict[str, Any]:
-    left, right = pairs.samples(assignment)
     return {
         "prompt": assignment.comparison.prompt,
         "sides": pairs.sides(project, assignment, values),
-        "difference": pairs.difference(left.text, right.text),
-        "preferences": forms.preference_points(values),
+        "preferences": partial(forms.preference_points, values),
         "values": values,
         "skip_reasons": forms.SKIP_REASONS,
         "longest_rationale": forms.LONGEST_RATIONALE,
@@ -213,7 +224,7 @@ def _checked(request: HttpRequest, project: Project, form: forms.RatingForm) -> 
     assignment = _mine(request, project, form.cleaned_data["assignment"])
     left, right = pairs.samples(assignment)
     for letter, sample, comments in (("A", left, judgement.first_comments), ("B", right, judgement.second_comments)):
-        last = max(1, len(sample.text.splitlines()))
+        last = len(pairs.lines(sample.text))
         if beyond := [line for line in comments if not 1 <= line <= last]:
             where = {"line": beyond[0], "letter": letter, "last": last}
             form.add_error(None, _("There is no line %(line)s in %(letter)s, which has %(last)s.") % where)

@@ -8,21 +8,22 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.catalog.highlight import highlighted
+from webapp.catalog.models import Sample
 
 _LINE = '<span class="line">'
 
 
-def marked(code: str, faults: Mapping[int, str]) -> SafeString:
-    """The code for a ``<pre class="code numbered">``; ``faults`` says what is wrong with which line, from 1.
+def marked(sample: Sample, faults: Mapping[int, str]) -> SafeString:
+    """A sample's code for a ``<pre class="code numbered">``; ``faults`` says what is wrong with which line, from 1.
 
     Each line can be linked to as ``#line-N``.
     """
-    numbered = (_numbered(line, number, faults.get(number)) for number, line in _lines(code))
+    numbered = (_numbered(line, number, faults.get(number)) for number, line in _lines(sample))
     return mark_safe("\n".join(numbered))  # noqa: S308  highlighted() escapes the code, _numbered() the faults
 
 
-def _lines(code: str) -> Iterator[tuple[int, str]]:
-    return enumerate(highlighted(code).split("\n"), start=1)
+def _lines(sample: Sample) -> Iterator[tuple[int, str]]:
+    return enumerate(highlighted(sample.text, sample.tokens).split("\n"), start=1)
 
 
 def _numbered(line: str, number: int, fault: str | None) -> str:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from verification.outcome import Certificate, Outcome, worst
 from verification.properties import CATALOGUE
+from webapp.accounts.erasure import models_touched
 from webapp.accounts.models import User
 from webapp.catalog.models import ModelVersion, Project, Sample, Verification
 from webapp.permissions import Role, role_required
@@ -40,6 +41,7 @@ def sample_list(request: HttpRequest, project: Project) -> HttpResponse:
         "query": _query(filters),
         "filters": _choices(project, filters),
         "filtered": bool(filters),
+        "touched": models_touched(project),
     }
     return render(request, "review/list.html", context)
 
@@ -101,7 +103,12 @@ def certificate_smt(request: HttpRequest, project: Project, verification_id: int
 @role_required(Role.ENGINEER, Role.ADMIN)
 def promotions(request: HttpRequest, project: Project) -> HttpResponse:
     """The model versions that could be served, and who asked for and approved that."""
-    context = {"project": project, "models": queries.promotions_of(project), "membership": request.membership}  # type: ignore[attr-defined]
+    context = {
+        "project": project,
+        "models": queries.promotions_of(project),
+        "membership": request.membership,  # type: ignore[attr-defined]
+        "touched": models_touched(project),
+    }
     return render(request, "review/promotions.html", context)
 
 
@@ -145,10 +152,11 @@ def _detail(
         "outcome": outcome,
         "outcome_label": OUTCOMES[outcome][0],
         "verdicts": [_explained(verdict) for verdict in verdicts],
-        "code": marked(sample.text, _faults(verdicts)),
+        "code": marked(sample, _faults(verdicts)),
         "executions": queries.executions_of(sample),
         "ratings": queries.ratings_of(sample),
         "decisions": queries.decisions_of(sample),
+        "touched": models_touched(project),
         "next": queries.next_undecided(project, sample, filters),
         "query": _query(filters),
         "reason": reason,

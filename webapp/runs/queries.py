@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 
 from webapp.catalog.models import ModelVersion, Project, Prompt
 from webapp.feedback.models import Rating
-from webapp.runs.models import DatasetSnapshot, Metric, Run, RunEvent
+from webapp.runs.models import DatasetSnapshot, ErasureNotice, Metric, Run, RunEvent
 
 MOST_POINTS = 1500
 """A curve with more points than this is thinned for the page; the newest point always stays."""
@@ -20,9 +20,17 @@ Series = dict[str, list[tuple[int, float | None]]]
 
 
 def runs_of(project: Project) -> QuerySet[Run]:
-    """The project's runs, newest first, with what the list shows of each."""
+    """The project's runs, newest first, with what the list shows of each.
+
+    ``erased_accounts`` had ``erased_ratings`` of the snapshot's rows; both are null where nobody was erased since.
+    """
+    notices = ErasureNotice.objects.filter(snapshot=OuterRef("snapshot")).order_by().values("snapshot")
     return (
         Run.objects.filter(project=project)
+        .annotate(
+            erased_accounts=Subquery(notices.annotate(found=Count("pk")).values("found")),
+            erased_ratings=Subquery(notices.annotate(found=Sum("rows")).values("found")),
+        )
         .select_related("created_by", "base_model", "candidate", "reward_model", "snapshot", "output")
         .order_by("-pk")
     )

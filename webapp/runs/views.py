@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from webapp.accounts.erasure import models_touched
 from webapp.accounts.models import User
 from webapp.catalog.models import Project
 from webapp.permissions import Role, membership, role_required
@@ -34,7 +35,8 @@ def run_list(request: HttpRequest, project: Project) -> HttpResponse:
     """The project's runs, newest first."""
     page = Paginator(queries.runs_of(project), PAGE_SIZE).get_page(request.GET.get("page"))
     kinds = [(kind, Run.Kind(kind).label) for kind in BASIC]
-    return render(request, "runs/list.html", {"project": project, "page": page, "kinds": kinds})
+    context = {"project": project, "page": page, "kinds": kinds, "touched": models_touched(project)}
+    return render(request, "runs/list.html", context)
 
 
 @role_required(*RUNNERS)
@@ -145,6 +147,7 @@ def _summary_context(project: Project, run: Run) -> dict[str, Any]:
         "project": project,
         "run": run,
         "output": getattr(run, "output", None),
+        "touched": models_touched(project),
         "percent": math.floor(100 * run.step / run.total_steps) if run.total_steps else None,
         "tables": results.tables(run.result),
         "metrics": [

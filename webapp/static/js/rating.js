@@ -155,18 +155,20 @@
   const notSaved = () => (saved.textContent = form.dataset.unsaved);
 
   form.addEventListener("input", () => (unsent = true));
+  const ofDraft = ({ detail }) => detail.target === saved;
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     // Signed out in another tab: the answer is the sign-in page, which does not belong here.
-    if (event.detail.xhr.responseURL.endsWith(form.dataset.draft)) return;
+    if (event.detail.xhr.responseURL.endsWith(event.detail.requestConfig.path)) return;
     event.detail.shouldSwap = false;
-    notSaved();
+    if (ofDraft(event)) notSaved();
   });
-  document.body.addEventListener("htmx:afterSwap", () => {
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (!ofDraft(event)) return;
     unsent = false;
     localTimes();
   });
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-    document.body.addEventListener(failure, notSaved);
+    document.body.addEventListener(failure, (event) => ofDraft(event) && notSaved());
   }
   window.addEventListener("pagehide", () => {
     if (unsent && !submitting) navigator.sendBeacon(form.dataset.draft, new FormData(form));

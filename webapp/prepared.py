@@ -15,28 +15,34 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 class Prepared(Generic[Row]):
-    """A queryset of ``values_list`` as a function of whole numbers, which must not change its shape.
+    """A queryset of ``values_list`` as a function of whole numbers and texts, which must not change its shape.
 
-    The first call has the statement written with a mark in place of each number; from then on they are put in.
+    The first call has the statement written with a mark in place of each; from then on they are put in.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]]) -> None:
         self.build = build
         self.written: tuple[str, tuple[object, ...]] | None = None
 
-    def __call__(self, *numbers: int) -> list[Row]:
-        marks = [_MARK - place for place in range(len(numbers))]
+    def __call__(self, *given: int | str) -> list[Row]:
+        marks = [_mark(place, value) for place, value in enumerate(given)]
         if self.written is None:
             sql, parameters = self.build(*marks).query.sql_with_params()
-            assert set(marks) <= {value for value in parameters if isinstance(value, int)}
+            assert set(marks) <= {value for value in parameters if isinstance(value, int | str)}
             self.written = sql, parameters
         sql, parameters = self.written
-        put_in = dict(zip(marks, numbers, strict=True))
-        values: list[Any] = [put_in.get(value, value) if isinstance(value, int) else value for value in parameters]
+        put_in = dict(zip(marks, given, strict=True))
+        values: list[Any] = [
+            put_in.get(value, value) if isinstance(value, int | str) else value for value in parameters
+        ]
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             rows: list[Row] = cursor.fetchall()
         return rows
+
+
+def _mark(place: int, value: int | str) -> int | str:
+    return _MARK - place if isinstance(value, int) else f"mark {place} of a prepared statement"
 
 
 class Joined:
