@@ -2,8 +2,8 @@
 
 Run by hand: ``make bench NAME=rating ARGS="--pairs 20000"``. It starts an embedded PostgreSQL of its own and serves the
 application with granian. CPU is that of granian's processes, so other load on the machine does not count; latencies are
-wall clock. ``--peer-venv`` names a virtual environment with label-studio and gunicorn, which is then measured on the
-same server with as many tasks.
+wall clock. ``--peer-venv`` names a virtual environment with label-studio and gunicorn, which is then measured too, on
+``--peer-database``.
 """
 
 from __future__ import annotations
@@ -297,7 +297,12 @@ def main() -> None:
     parser.add_argument(
         "--peer-venv", type=Path, default=os.environ.get("LS_VENV"), help="with label-studio and gunicorn"
     )
+    parser.add_argument("--peer-database", help="an empty one for it, on a server with pg_trgm, as postgresql://…")
+    parser.add_argument("--peer-pairs", type=int, default=1_000, help="its tasks: it takes long to read them in")
+    parser.add_argument("--peer-solo", type=int, default=100, help="its ratings by one person alone")
     chosen = parser.parse_args()
+    if chosen.peer_venv and not chosen.peer_database:
+        parser.error("--peer-venv needs --peer-database")
     folder = Path(tempfile.mkdtemp(prefix="aval-bench-"))
     os.environ["AVAL_HOME"] = str(folder)
     server = Postgres(Home(folder), dies_with_parent=True)
@@ -305,7 +310,7 @@ def main() -> None:
     try:
         load, speed = os.getloadavg()[0], _speed()
         ours = measured(server, chosen, folder)
-        peer = label_studio_peer.measured(server, chosen) if chosen.peer_venv else None
+        peer = label_studio_peer.measured(chosen) if chosen.peer_venv else None
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -316,7 +321,7 @@ def main() -> None:
     ratios = {}
     if peer:
         ratios = {name: peer[part][name] / ours[part][name] for part, name in label_studio_peer.COMPARED}
-    settings = {"pairs": chosen.pairs, "overlap": 2, "annotators": ANNOTATORS, "users": USERS, "seconds": chosen.seconds,
+    settings = {"pairs": chosen.pairs, "overlap": 2, "annotators": ANNOTATORS, "users": USERS, "seconds": chosen.seconds, "peer's pairs": chosen.peer_pairs,
                 "own priorities": chosen.priorities, "load": load, "CPU seconds for ten million additions": speed}  # fmt: skip
     summary = {"name": "rating", "ours": {**ours, "tables read from end to end": scans}, "peers": {}, "ratios": ratios}
     print(json.dumps({**summary, "peers": {"Label Studio": peer} if peer else {}, "settings": settings}))

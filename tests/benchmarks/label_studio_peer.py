@@ -1,7 +1,8 @@
 """Label Studio rated in the same way as the rating queue: the next task, an annotation of it, and again.
 
-It is installed by whoever runs the benchmark (an environment with label-studio and gunicorn) and gets a database of its
-own on the benchmark's server. Its API is used, which spares it the drawing of a page that ours does.
+It is installed by whoever runs the benchmark (an environment with label-studio and gunicorn), who also names an empty
+database: it needs the extension pg_trgm, which the embedded server lacks. Its API is used, which spares it the drawing
+of a page that ours does.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from workers.home import Home
-from workers.postgres import ADMIN, OWNER, Postgres
+from psycopg.conninfo import conninfo_to_dict
 
 PORT, WORKERS = 18_080, 1
 COMPARED = (
@@ -83,37 +81,30 @@ class Annotator:
         return reply.status, json.loads(text) if text[:1] in b"[{" else None
 
 
-def measured(server: Postgres, chosen: argparse.Namespace) -> dict[str, Any]:
+def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """The same two rounds: one person alone, then several at once."""
     from tests.benchmarks import bench_rating
 
-    with psycopg.connect(server.url(ADMIN, "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE label_studio OWNER {OWNER}")
     with tempfile.TemporaryDirectory(prefix="aval-bench-peer-") as folder:
-        environment = _environment(server.home, server.sockets, folder)
+        environment = _environment(chosen.peer_database, folder)
         tokens = _prepared(chosen.peer_venv, environment, bench_rating.USERS)
         with _serving(chosen.peer_venv, environment) as master:
-            project = _filled(Annotator(tokens[0]), chosen.pairs, bench_rating.CODE)
+            project = _filled(Annotator(tokens[0]), chosen.peer_pairs, bench_rating.CODE)
             people = [Annotator(token, project) for token in tokens]
             return {
-                "alone": bench_rating._alone(people[0], chosen.solo, master),
+                "alone": bench_rating._alone(people[0], chosen.peer_solo, master),
                 "together": bench_rating._together(people, chosen.seconds, master),
             }
 
 
-def _environment(home: Home, sockets: Path, folder: str) -> dict[str, str]:
-    database = {
-        "NAME": "label_studio",
-        "USER": OWNER,
-        "PASSWORD": home.secret(OWNER),
-        "HOST": str(sockets),
-        "PORT": "5432",
-    }
+def _environment(database: str, folder: str) -> dict[str, str]:
+    about = conninfo_to_dict(database)
+    named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {
         "PATH": os.environ["PATH"],
         "HOME": folder,
         "DJANGO_DB": "default",
-        **{f"POSTGRE_{name}": value for name, value in database.items()},
+        **{f"POSTGRE_{name}": str(about.get(key, "")) for name, key in named.items()},
         "DJANGO_SETTINGS_MODULE": "core.settings.label_studio",
         "LABEL_STUDIO_BASE_DATA_DIR": folder,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
@@ -134,7 +125,7 @@ def _prepared(venv: Path, environment: dict[str, str], count: int) -> list[str]:
     manage = [str(venv / "bin/python"), "manage.py"]
     options: dict[str, Any] = {"cwd": _source(venv), "env": environment, "check": True, "capture_output": True}
     subprocess.run([*manage, "migrate", "-v0"], **options)
-    said = subprocess.run([*manage, "shell", "-c", PEOPLE.format(count=count)], text=True, **options).stdout
+    said = subprocess.run([*manage, "shell", "-c", PEOPLE.replace("{count}", str(count))], text=True, **options).stdout
     (line,) = (line for line in said.splitlines() if line.startswith("TOKENS "))
     tokens: list[str] = json.loads(line.removeprefix("TOKENS "))
     return tokens
