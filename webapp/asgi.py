@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -88,6 +88,7 @@ class Application(ASGIHandler):
                 raise result
 
 
+@lru_cache(maxsize=1024)
 def _on_the_loop(path: str) -> bool:
     try:
         return iscoroutinefunction(resolve(path).func)
