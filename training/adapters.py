@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,6 +26,8 @@ from transformers.pytorch_utils import Conv1D
 from training.config import LoraSettings
 
 RECORD = "backbone.json"
+_LAYER = re.compile(r"\.(\d+)\.")
+"""The number of a layer in the names of its parts: ``transformer.h.3.attn.c_attn``."""
 
 
 class AdapterError(ValueError):
@@ -40,19 +43,36 @@ class Record:
     backbone_sha256: str
 
 
-def lora_config(settings: LoraSettings, model: PreTrainedModel, *, reward: bool = False) -> LoraConfig:
-    """LoRA on every linear layer but the output's.
+def lora_config(
+    settings: LoraSettings, model: PreTrainedModel, *, reward: bool = False, layers: int | None = None
+) -> LoraConfig:
+    """LoRA on every linear map but the output's, in the top ``layers`` layers (``settings.layers`` by default; 0: all).
 
     A reward adapter is of type ``SEQ_CLS``: without it PEFT leaves the new score head frozen at its random start.
     """
+    top = settings.layers if layers is None else layers
     return LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules="all-linear",
+        target_modules=_top_maps(model, top) if top else "all-linear",
         task_type=TaskType.SEQ_CLS if reward else TaskType.CAUSAL_LM,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
+
+
+def _top_maps(model: PreTrainedModel, layers: int) -> list[str]:
+    """The names of the linear maps in the last so many of the model's layers."""
+    linear = (torch.nn.Linear, Conv1D)
+    numbered = {
+        name: int(found[1])
+        for name, module in model.named_modules()
+        if isinstance(module, linear) and (found := _LAYER.search(name))
+    }
+    first = max(numbered.values(), default=-1) + 1 - layers
+    if first < 0:
+        raise AdapterError(f"an adapter on the top {layers} layers was asked for; the model has {layers + first}")
+    return [name for name, layer in numbered.items() if layer >= first]
 
 
 def attach(model: PreTrainedModel, config: PeftConfig) -> PeftModel:

@@ -102,6 +102,9 @@ class LoraSettings:
     r: int = setting(16, low=1, high=512)
     alpha: int = setting(32, low=1, high=1024)
     dropout: float = setting(0.0, low=0.0, high=0.9)
+    layers: int = setting(0, low=0, high=1000)
+    """So many layers from the top get an adapter, 0 is all. The states below them never change: PPO keeps them for
+    the whole update."""
 
 
 @dataclass(frozen=True)

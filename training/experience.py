@@ -84,6 +84,8 @@ class Experience:
     advantages: Tensor
     """Whitened over all processes' tokens."""
     returns: Tensor
+    trunk: list[Tensor] | None = None
+    """Each row's ``(tokens, hidden)`` states below the first layer that learns, prompt and completion."""
 
     def flat(self, rows: Tensor) -> dict[str, Tensor]:
         """What the loss needs of some rows, ``(tokens,)`` each, row after row."""

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Conv1D, GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
     "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "gelu": F.gelu,
@@ -28,7 +28,7 @@ def network_for(model: Any, *, bf16: bool = False) -> Network | None:
     """The fast forward pass of a model; None for one that is wrapped by an adapter, or of another kind."""
     if is_plain_gpt2(model):
         return _GPT2(model, bf16=bf16)
-    if isinstance(model, LlamaForCausalLM | Qwen2ForCausalLM) and _is_plain_llama(model):
+    if isinstance(model, LlamaForCausalLM | Qwen2ForCausalLM) and is_plain_llama(model):
         return _Llama(model, bf16=bf16)
     return None
 
@@ -156,7 +156,7 @@ class _GPT2(Network):
         self.device = trunk.wte.weight.device
         self.heads = self.key_heads = config.n_head
         self.head_width, self.context = config.n_embd // config.n_head, config.n_positions
-        self._epsilon, self._activation = config.layer_norm_epsilon, _ACTIVATIONS[config.activation_function]
+        self._epsilon, self._activation = config.layer_norm_epsilon, ACTIVATIONS[config.activation_function]
         self._tokens, self._positions = trunk.wte.weight, trunk.wpe.weight
         self._last_norm = trunk.ln_f
         self._head = model.lm_head.weight.to(self.dtype).t()
@@ -200,8 +200,8 @@ def _conv1d(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
     return torch.addmm(bias, x, weight)
 
 
-def is_plain_gpt2(model: Any) -> bool:
-    """Whether this is GPT-2 as it was published, with nothing wrapped around its layers."""
+def is_plain_gpt2(model: Any, *, wrapped: Callable[[Any], Any] = lambda layer: layer) -> bool:
+    """Whether this is GPT-2 as it was published, with nothing around its layers but what ``wrapped`` takes off."""
     if not isinstance(model, GPT2LMHeadModel):
         return False
     config = model.config
@@ -209,8 +209,8 @@ def is_plain_gpt2(model: Any) -> bool:
         not config.add_cross_attention
         and not config.scale_attn_by_inverse_layer_idx
         and config.scale_attn_weights
-        and config.activation_function in _ACTIVATIONS
-        and all(type(block.attn.c_attn) is Conv1D for block in model.transformer.h)
+        and config.activation_function in ACTIVATIONS
+        and all(type(wrapped(block.attn.c_attn)) is Conv1D for block in model.transformer.h)
     )
 
 
@@ -224,7 +224,7 @@ class _Llama(Network):
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.head_width = _head_width(config)
         self.context = config.max_position_embeddings
-        self._activation = _ACTIVATIONS[config.hidden_act]
+        self._activation = ACTIVATIONS[config.hidden_act]
         self._tokens, self._rotation = trunk.embed_tokens.weight, trunk.rotary_emb
         self._last_norm = trunk.norm
         self._head = model.lm_head.weight.to(self.dtype)
@@ -242,7 +242,7 @@ class _Llama(Network):
                 grid.spread(_linear(normed, layer)).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
                 for layer in block.attend
             )
-            query, key = (_rotated(x, cosine, sine).to(self.dtype) for x in (query, key))
+            query, key = (rotated(x, cosine, sine).to(self.dtype) for x in (query, key))
             if index + 1 == self.layers:
                 hidden, query, mask, grid = self._last_only(hidden, query, mask, grid)
             hidden = hidden + _linear(grid.pack(self._attend(query, key, value, mask, cache, index)), block.project)
@@ -277,7 +277,7 @@ def _linear(x: Tensor, layer: tuple[Tensor, Tensor | None]) -> Tensor:
     return F.linear(x, *layer)
 
 
-def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Rotary positions (Su et al. 2021): the halves of each head's width are the two coordinates."""
     first, second = x.chunk(2, dim=-1)
     return x * cosine + torch.cat((-second, first), dim=-1) * sine
@@ -287,15 +287,17 @@ def _head_width(config: Any) -> int:
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
-def _is_plain_llama(model: LlamaForCausalLM | Qwen2ForCausalLM) -> bool:
-    """Every layer sees all that came before, and no linear map is wrapped or quantised."""
+def is_plain_llama(
+    model: LlamaForCausalLM | Qwen2ForCausalLM, *, wrapped: Callable[[Any], Any] = lambda layer: layer
+) -> bool:
+    """Every layer sees all that came before; no linear map is quantised, or wrapped but as ``wrapped`` takes it off."""
     config = model.config
     linear = torch.nn.Linear
     return (
-        config.hidden_act in _ACTIVATIONS
+        config.hidden_act in ACTIVATIONS
         and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
         and all(
-            type(layer) is linear
+            type(wrapped(layer)) is linear
             for block in model.model.layers
             for part in (block.self_attn, block.mlp)
             for name, layer in part.named_children()

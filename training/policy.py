@@ -15,6 +15,8 @@ from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
+from training.blocks import Ragged, blocks_for
+
 
 class Scores(NamedTuple):
     """What a forward pass says of every completion token, ``(tokens,)`` each, row after row."""
@@ -66,17 +68,26 @@ class PolicyWithValue(nn.Module):
         self.value_head = ValueHead(policy.get_base_model().config.get_text_config().hidden_size)
         self.temperature = temperature
         self._plain_head = _head_is_plain(policy)
+        self.blocks = blocks_for(policy) if self._plain_head else None
+        """The fast forward pass, of a model that has one; without it (set it to None) the model's own is used."""
 
     def forward(
-        self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor, *, value_only: bool = False
+        self,
+        input_ids: Tensor,
+        prompt_lengths: Tensor,
+        lengths: Tensor,
+        *,
+        trunk: Tensor | None = None,
+        value_only: bool = False,
     ) -> Scores:
         """Log-probability and value of every completion token; with ``value_only`` the policy takes no gradient.
 
-        The entropy comes along where no gradient is asked for: a measurement, not worth its time in every step.
+        ``trunk`` are these rows' states below the first layer that learns, where they were kept. The entropy comes
+        along where no gradient is asked for: a measurement, not worth its time in every step.
         """
         training = torch.is_grad_enabled()
         with torch.set_grad_enabled(training and not value_only):
-            states, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths)
+            states, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths, trunk)
             logprobs = -nn.functional.cross_entropy(logits, targets, reduction="none")
         entropy = torch.zeros_like(logprobs) if training else _entropy(logits)
         values = self.value_head(states)
@@ -86,11 +97,24 @@ class PolicyWithValue(nn.Module):
         return Scores(logprobs, values, entropy)
 
     @torch.no_grad()
-    def reference_logprobs(self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor) -> Tensor:
+    def reference_logprobs(
+        self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor, *, trunk: Tensor | None = None
+    ) -> Tensor:
         """``(tokens,)``: the same tokens under the backbone alone."""
         with self.policy.disable_adapter():
-            _, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths)
+            _, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths, trunk, adapted=False)
         return -nn.functional.cross_entropy(logits, targets, reduction="none")
+
+    @torch.no_grad()
+    def trunk(self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor) -> Tensor | None:
+        """``(tokens, hidden)`` of prompts and completions, row after row: what enters the lowest layer that learns.
+
+        It stays the same for as long as the rows do; None where there is no such layer below.
+        """
+        if self.blocks is None or self.blocks.first_adapted == 0:
+            return None
+        rows = Ragged(prompt_lengths + lengths)
+        return self.blocks.run(self.blocks.embed(input_ids, rows), rows, stop=self.blocks.first_adapted)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Take the adapter and the value head from a checkpoint; all of them or none, the backbone never."""
@@ -109,9 +133,24 @@ class PolicyWithValue(nn.Module):
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def _states_and_logits(
-        self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor
+        self,
+        input_ids: Tensor,
+        prompt_lengths: Tensor,
+        lengths: Tensor,
+        trunk: Tensor | None,
+        *,
+        adapted: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """States ``(tokens, hidden)``, tempered float32 logits ``(tokens, vocabulary)``, targets ``(tokens,)``."""
+        if self.blocks is not None:
+            rows, wanted = Ragged(prompt_lengths + lengths), Ragged(lengths, start=prompt_lengths - 1)
+            hidden = self.blocks.embed(input_ids, rows) if trunk is None else trunk
+            first = 0 if trunk is None else self.blocks.first_adapted
+            states = self.blocks.run(hidden, rows, first=first, wanted=wanted, adapted=adapted)
+            states = self.blocks.norm(states)
+            targets = wanted.take(input_ids, ahead=1)
+            logits = self.policy.get_base_model().get_output_embeddings()(states)
+            return states, logits.float() / self.temperature, targets
         position = torch.arange(input_ids.shape[1], device=input_ids.device)[None, :]  # (1, width)
         first = prompt_lengths[:, None] - 1
         before = (position >= first) & (position < first + lengths[:, None])  # the state before each token

@@ -314,13 +314,18 @@ class PPOTrainer(Trainer):
         lengths = torch.tensor([len(ids) for ids in completion_ids], device=self.args.device)
         mask = advantages.length_mask(lengths, int(lengths.max()))
         logprobs, values, entropy, reference = (torch.zeros(mask.shape, device=self.args.device) for _ in range(4))
+        trunk: dict[int, Tensor] = {}
         # The first epoch's micro-batches: equal shapes give equal roundings, so that its first ratios are 1.
         for step in range(self.args.batch_size // self.args.mini_batch_size):
             for rows in self._micro_batches(completion_ids, step):
                 inputs = self._rows(prompt_ids, completion_ids, rows)
                 with self.accelerator.autocast():
-                    found = self.model(**inputs)
-                    found_reference = self.model.reference_logprobs(**inputs)
+                    kept = self.model.trunk(**inputs)
+                    found = self.model(**inputs, trunk=kept)
+                    found_reference = self.model.reference_logprobs(**inputs, trunk=kept)
+                if kept is not None:
+                    sizes = (inputs["prompt_lengths"] + inputs["lengths"]).tolist()
+                    trunk.update(zip(rows.tolist(), kept.split(sizes), strict=True))
                 pairs = ((logprobs, found.logprobs), (values, found.values), (entropy, found.entropy))
                 for whole, part in (*pairs, (reference, found_reference)):
                     whole[rows] = torch.zeros_like(whole[rows]).masked_scatter(mask[rows], part.float())
@@ -335,7 +340,8 @@ class PPOTrainer(Trainer):
             "entropy": self._mean(entropy[mask]),
             "explained_variance": self._mean(advantages.explained_variance(values, returns, mask)),
         }
-        return Experience(prompt_ids, completion_ids, lengths, logprobs, values, whitened, returns), measured
+        kept_rows = [trunk[row] for row in range(len(trunk))] or None
+        return Experience(prompt_ids, completion_ids, lengths, logprobs, values, whitened, returns, kept_rows), measured
 
     def _micro_batches(self, completion_ids: Sequence[Sequence[int]], step: int) -> Iterator[Tensor]:
         """Row numbers of the micro-batches of the ``step``-th optimiser step of the update in progress."""
@@ -350,7 +356,10 @@ class PPOTrainer(Trainer):
     def _inputs(self, rows: Tensor) -> dict[str, Any]:
         assert self._experience is not None
         experience = self._experience
-        return {"rows": self._rows(experience.prompt_ids, experience.completion_ids, rows), **experience.flat(rows)}
+        inputs: dict[str, Any] = self._rows(experience.prompt_ids, experience.completion_ids, rows)
+        if experience.trunk is not None:
+            inputs["trunk"] = torch.cat([experience.trunk[row] for row in rows.tolist()])
+        return {"rows": inputs, **experience.flat(rows)}
 
     def _rows(
         self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]], rows: Tensor
