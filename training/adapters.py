@@ -39,7 +39,7 @@ class Record:
     """What an adapter folder says of itself."""
 
     kind: str
-    """``policy`` or ``reward``."""
+    """``policy``, ``value`` or ``reward``."""
     backbone_sha256: str
 
 
@@ -77,14 +77,14 @@ def _top_maps(model: PreTrainedModel, layers: int) -> list[str]:
 
 def attach(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
     """The model, frozen, with a new trainable adapter in float32."""
-    with _quiet():
+    with quiet():
         return get_peft_model(model, config)
 
 
 def save(model: PeftModel, folder: Path, record: Record | None = None) -> None:
-    """Write the adapter (and, of a reward model, its score head) and, if given, the record."""
+    """Write the active adapter (and, of a reward model, its score head) and, if given, the record."""
     # "auto" would ask the hub whether the vocabulary was resized.
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    model.save_pretrained(str(folder), save_embedding_layers=False, selected_adapters=[model.active_adapter])
     if record is not None:
         write_record(folder, record)
 
@@ -122,7 +122,7 @@ def check(folder: Path, *, kind: str, backbone_sha256: str) -> None:
 def load(model: PreTrainedModel, folder: Path, *, kind: str, backbone_sha256: str) -> PeftModel:
     """Put a saved adapter, frozen, on a freshly loaded backbone whose sha256 the caller names."""
     check(folder, kind=kind, backbone_sha256=backbone_sha256)
-    with _quiet():
+    with quiet():
         return PeftModel.from_pretrained(model, str(folder), is_trainable=False)
 
 
@@ -132,7 +132,7 @@ def merged(model: PeftModel) -> PreTrainedModel:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """PEFT asks transformers for an attribute under its old name, which warns; nothing for our user to mend."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
@@ -147,6 +147,8 @@ class MergedCopy:
     """
 
     def __init__(self, policy: PeftModel) -> None:
+        self._policy = policy
+        self._is_sum = _is_sum(policy.active_peft_config)
         self.model: PreTrainedModel = merged(policy).eval().requires_grad_(False)
         inner = policy.get_base_model()
         self._layers = {name: layer for name, layer in inner.named_modules() if isinstance(layer, LoraLayer)}
@@ -154,6 +156,9 @@ class MergedCopy:
     @torch.no_grad()
     def refresh(self) -> PreTrainedModel:
         """Take over the adapter's present weights."""
+        if not self._is_sum:
+            self.model = merged(self._policy).eval().requires_grad_(False)
+            return self.model
         for name, layer in self._layers.items():
             target: Any = self.model.get_submodule(name)
             weight = layer.get_base_layer().weight.float()
@@ -161,3 +166,9 @@ class MergedCopy:
                 weight = weight + layer.get_delta_weight(adapter).float()
             target.weight.copy_(weight)
         return self.model
+
+
+def _is_sum(config: PeftConfig) -> bool:
+    """Whether an adapter adds to the weights of linear maps and does nothing else."""
+    more = ("use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "target_parameters")
+    return not any(getattr(config, name, None) for name in more) and getattr(config, "bias", "none") == "none"

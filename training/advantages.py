@@ -35,10 +35,11 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return masked_sum(values, mask) / mask.sum().clamp(min=1)
 
 
-def masked_var(values: Tensor, mask: Tensor) -> Tensor:
-    """The unbiased variance over real tokens; 0 with fewer than two."""
-    squares = (values - masked_mean(values, mask)) ** 2
-    return masked_sum(squares, mask) / (mask.sum() - 1).clamp(min=1)
+def masked_var(values: Tensor, mask: Tensor, *, across: Callable[[Tensor], Tensor] = lambda part: part) -> Tensor:
+    """The unbiased variance over real tokens; 0 with fewer than two. ``across`` sums a scalar over processes."""
+    count = across(mask.sum())
+    mean = across(masked_sum(values, mask)) / count.clamp(min=1)
+    return across(masked_sum((values - mean) ** 2, mask)) / (count - 1).clamp(min=1)
 
 
 def whiten(
@@ -76,14 +77,18 @@ def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, *, kind: str = "k1", lim
     raise ValueError(f"unknown KL estimator {kind!r}: choose k1 or k3")
 
 
-def token_rewards(scores: Tensor, kl: Tensor, lengths: Tensor, *, kl_coef: float) -> Tensor:
+def token_rewards(
+    scores: Tensor, kl: Tensor, lengths: Tensor, *, kl_coef: float, given: Tensor | None = None
+) -> Tensor:
     """Each token's reward: minus ``kl_coef`` times its KL, plus the completion's score on its last real token.
 
-    ``scores`` and ``lengths`` are ``(batch,)``, lengths at least 1; ``kl`` and the result ``(batch, time)``.
+    ``scores`` and ``lengths`` are ``(batch,)``, lengths at least 1; ``kl`` and the result ``(batch, time)``, and so is
+    ``given``: what single tokens earned besides.
     """
     if bool((lengths < 1).any()):
         raise ValueError("a completion without a token has nowhere to put its score: every length must be at least 1")
-    rewards = torch.where(length_mask(lengths, kl.shape[1]), -kl_coef * kl, torch.zeros_like(kl))
+    rewards = -kl_coef * kl if given is None else given - kl_coef * kl
+    rewards = torch.where(length_mask(lengths, kl.shape[1]), rewards, torch.zeros_like(kl))
     last = (lengths - 1)[:, None]
     return rewards.scatter_add(1, last, scores[:, None].to(rewards.dtype))
 
@@ -137,12 +142,17 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
     return Loss(0.5 * masked_sum(torch.maximum(plain, clipped), mask), (mask & (clipped > plain)).sum())
 
 
-def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
-    """1 - Var(return - value) / Var(return): 1 is perfect, 0 no better than a constant; 0 if returns don't vary."""
-    spread = masked_var(returns, mask)
+def explained_variance(
+    values: Tensor, returns: Tensor, mask: Tensor, *, across: Callable[[Tensor], Tensor] = lambda part: part
+) -> Tensor:
+    """1 - Var(return - value) / Var(return): 1 is perfect, 0 no better than a constant; 0 if returns don't vary.
+
+    ``across`` sums a scalar over processes, as in ``whiten``.
+    """
+    spread = masked_var(returns, mask, across=across)
     if float(spread) == 0.0:
         return torch.zeros_like(spread)
-    return 1 - masked_var(returns - values, mask) / spread
+    return 1 - masked_var(returns - values, mask, across=across) / spread
 
 
 class KLController(Protocol):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import PrinterCallback
 
 from training import adapters, checkpoints
-from training.config import PPOSettings
+from training.config import GroupSettings, PPOSettings
 from training.curriculum.task import Task
 from training.evidence import LearnedReward, TestReward, VerifierReward
 from training.models import backbone_sha256, load
 from training.ppo import PPOConfig, PPOTrainer
 from training.progress import Watcher
 from training.prompting import format_prompt
-from training.reporting import Reporter, finished, fresh_final, write_summary
+from training.reporting import FINAL, Reporter, finished, fresh_final, gathered, share_of, write_summary
 from training.reward_model import RewardModel
 from training.rewards import Ordered
 
@@ -50,6 +51,8 @@ def align(
         raise AlignError("no tasks to align on")
     if problems := settings.problems():
         raise AlignError("; ".join(f"{name} {text}" for name, text in problems.items()))
+    for name in ("batch_size", "mini_batch_size"):
+        share_of(getattr(settings, name), name)
     start = checkpoints.latest(run_folder)
     attempt = checkpoints.attempt_folder(run_folder, fence)
     reward = compose(settings, backbone=backbone, reward_model=reward_model)
@@ -58,22 +61,29 @@ def align(
         trainer.train(resume_from_checkpoint=start)
     finally:
         reward.close()
-    folder = fresh_final(attempt)
-    adapters.save(trainer.model.policy, folder, adapters.Record(KIND, backbone_sha256(backbone)))
+    if not trainer.is_world_process_zero():
+        return attempt / FINAL
     last = [row for row in trainer.state.log_history if "update" in row][-1]
-    write_summary(folder, SUMMARY, {"updates": trainer.updates_done, "last_update": last})
+    summary = {"updates": trainer.updates_done, "last_update": last}
+    return write_policy(trainer.model.policy, attempt, backbone=backbone, summary=summary)
+
+
+def write_policy(model: PeftModel, attempt: Path, *, backbone: Path, summary: Mapping[str, Any]) -> Path:
+    """Write the attempt's result, an adapter with its record and a summary, and return its folder."""
+    folder = fresh_final(attempt)
+    adapters.save(model, folder, adapters.Record(KIND, backbone_sha256(backbone)))
+    write_summary(folder, SUMMARY, summary)
     checkpoints.complete(folder)
     return folder
 
 
-def compose(settings: PPOSettings, *, backbone: Path, reward_model: Path | None) -> Ordered:
+def compose(settings: PPOSettings | GroupSettings, *, backbone: Path, reward_model: Path | None) -> Ordered:
     """The stage's reward: tests, then verdicts, then ratings, each left out at weight 0."""
     weights = settings.reward
     learned = None
     if reward_model is not None and weights.learned_weight > 0:
-        learned = LearnedReward(
-            RewardModel.load(reward_model, backbone=backbone, bf16=settings.bf16), clip=weights.learned_clip
-        )
+        model = RewardModel.load(reward_model, backbone=backbone, bf16=settings.bf16)
+        learned = LearnedReward(model, clip=weights.learned_clip, gather=gathered)
     verifier = VerifierReward() if weights.verifier_weight > 0 else None
     return Ordered(TestReward(all_pass_share=weights.all_pass_share), verifier, learned, weights)
 
@@ -114,6 +124,7 @@ def _trainer(
         peft_config=adapters.lora_config(settings.lora, model),
         callbacks=[Reporter("ppo", attempt, watcher, total=settings.num_updates, step_metric="update")],
     )
+    trainer.backbone_sha256 = backbone_sha256(backbone)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

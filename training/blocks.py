@@ -119,16 +119,19 @@ class Blocks(ABC):
         may = may[:, None]  # (1 or batch, 1, time, past and present)
         if query.device.type == "cpu":  # The fused kernel is slower there on short rows.
             scores = (spread_query * self.head_width**-0.5) @ spread_key.transpose(-1, -2)
-            weights = scores.masked_fill(~may, torch.finfo(scores.dtype).min).softmax(-1)
+            weights = scores.masked_fill_(~may, torch.finfo(scores.dtype).min).softmax(-1)
             mixed = weights @ spread_value
         else:
             mixed = F.scaled_dot_product_attention(spread_query, spread_key, spread_value, attn_mask=may)
         return asked.pack(mixed.transpose(1, 2)).flatten(1)
 
 
-def blocks_for(policy: PeftModel) -> Blocks | None:
-    """The model's layers with its active adapter; None for a model, or a kind of adapter, that isn't known here."""
-    model = policy.get_base_model()
+def blocks_for(policy: Any) -> Blocks | None:
+    """The model's layers with its active adapter; None for a model, or a kind of adapter, that isn't known here.
+
+    A model without adapters may be trained through them too, all its weights.
+    """
+    model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     try:
         if isinstance(model, GPT2LMHeadModel) and is_plain_gpt2(model, wrapped=_base):
             return _GPT2(model)

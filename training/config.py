@@ -192,6 +192,101 @@ class PPOSettings:
 
 
 @dataclass(frozen=True)
+class DPOSettings:
+    """Direct preference optimisation with LoRA: TRL's DPOTrainer on pairs, without a reward model."""
+
+    learning_rate: float = setting(2e-4, above=0.0, high=1.0)
+    lr_scheduler_type: str = setting("cosine", choices=("cosine", "constant", "linear"))
+    batch_size: int = setting(16, low=1, high=4096)
+    """Pairs an optimiser step, over all processes."""
+    epochs: float = setting(2.0, above=0.0, high=1000.0)
+    beta: float = setting(0.1, above=0.0, high=100.0)
+    """How closely the policy is held to the backbone; higher is closer."""
+    loss_type: str = setting("sigmoid", choices=("sigmoid", "hinge", "ipo", "robust"))
+    label_smoothing: float = setting(0.0, low=0.0, high=0.49)
+    """Share of the preferences that are taken to be the wrong way round; for the robust loss."""
+    max_grad_norm: float = setting(1.0, above=0.0, high=1000.0)
+    lora: LoraSettings = LoraSettings()
+    bf16: bool = True
+    """Compute in bfloat16 where the hardware does."""
+    save_steps: int = setting(25, low=1)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong between fields that are each in range."""
+        if self.label_smoothing and self.loss_type != "robust":
+            return {"label_smoothing": f"must be 0 with loss_type {self.loss_type}: only robust knows it"}
+        return {}
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """What GRPO and RLOO have in common: each completion is judged against the others of its prompt."""
+
+    num_updates: int = setting(36, low=1, high=100_000)
+    learning_rate: float = setting(5e-4, above=0.0, high=1.0)
+    lr_scheduler_type: str = setting("cosine", choices=("cosine", "constant", "linear"))
+    batch_size: int = setting(128, low=2, high=65_536)
+    """Rollouts per update."""
+    mini_batch_size: int = setting(64, low=1, high=65_536)
+    """Rollouts per optimiser step; divides batch_size."""
+    micro_batch_size: int = setting(32, low=1, high=65_536)
+    """Most rollouts in one forward and backward pass."""
+    num_generations: int = setting(8, low=2, high=4096)
+    """Completions of one prompt, its group; divides batch_size."""
+    num_iterations: int = setting(1, low=1, high=64)
+    """Passes over an update's rollouts."""
+    beta: float = setting(0.03, low=0.0, high=10.0)
+    """Weight of the KL to the backbone."""
+    epsilon: float = setting(0.2, above=0.0, high=1.0)
+    """Clip range of the policy's ratio."""
+    temperature: float = setting(1.0, above=0.0, high=10.0)
+    max_completion_length: int = setting(128, low=1, high=4096)
+    mask_truncated_completions: bool = False
+    """Whether completions that were cut off are left out of the loss."""
+    max_grad_norm: float = setting(1.0, above=0.0, high=1000.0)
+    lora: LoraSettings = LoraSettings()
+    reward: RewardSettings = RewardSettings()
+    bf16: bool = True
+    """Compute in bfloat16 where the hardware does."""
+    save_steps: int = setting(5, low=1)
+    """Updates between checkpoints."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+
+    @property
+    def steps_per_update(self) -> int:
+        return self.num_iterations * (self.batch_size // self.mini_batch_size)
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong between fields that are each in range."""
+        found = {}
+        for name in ("mini_batch_size", "num_generations"):
+            if self.batch_size % getattr(self, name):
+                found[name] = f"must divide batch_size, which is {self.batch_size}"
+        if self.lora.dropout:
+            found["lora.dropout"] = "must be 0: the loss compares what the same weights said twice"
+        return found
+
+
+@dataclass(frozen=True)
+class GRPOSettings(GroupSettings):
+    """One run of TRL's GRPOTrainer with LoRA; the KL is a term of the loss."""
+
+    loss_type: str = setting("dapo", choices=("dapo", "dr_grpo", "grpo", "bnpo"))
+    """How token losses are averaged."""
+    scale_rewards: str = setting("group", choices=("group", "batch", "none"))
+    """Whose standard deviation divides the advantages."""
+
+
+@dataclass(frozen=True)
+class RLOOSettings(GroupSettings):
+    """One run of TRL's RLOOTrainer with LoRA; the KL is taken off the reward, as in PPO."""
+
+    normalize_advantages: bool = False
+    """Whether an update's advantages are brought to mean 0 and deviation 1."""
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """Evaluation on held-out prompts."""
 

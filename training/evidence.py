@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from verification.outcome import Outcome
@@ -215,14 +215,22 @@ class LearnedReward:
     """A reward model's score, z-scored over all that was seen so far and clipped: -1 to 1.
 
     The statistics start from those of the reward model's own training data, so that the first batches are not
-    scaled by chance; they are kept in a run's checkpoints.
+    scaled by chance; they are kept in a run's checkpoints. Where several processes train together, ``gather`` makes
+    the scores of all of them out of each one's, and all must call this reward as often.
     """
 
     name = "learned"
 
-    def __init__(self, model: ScoringModel, *, clip: float = 2.0) -> None:
+    def __init__(
+        self,
+        model: ScoringModel,
+        *,
+        clip: float = 2.0,
+        gather: Callable[[list[float]], list[float]] = list,
+    ) -> None:
         self.model = model
         self.clip = clip
+        self.gather = gather
         self.moments = Moments(model.count, model.mean, model.std**2 * max(model.count - 1, 0))
 
     def __call__(
@@ -234,7 +242,7 @@ class LearnedReward:
     ) -> Rewards:
         del completion_ids
         scores = self.model.score(prompts, completions)
-        self.moments = self.moments.with_values(scores)
+        self.moments = self.moments.with_values(self.gather(scores))
         log(columns, "rating", scores)
         scale = self.moments.std or 1.0
         return [max(-1.0, min(1.0, (score - self.moments.mean) / scale / self.clip)) for score in scores]

@@ -25,8 +25,22 @@ def cut(ids: Sequence[int], eos: int) -> list[int]:
     return found[: found.index(eos) + 1] if eos in found else found
 
 
+def draw(rows: int, start: int, count: int, *, seed: int) -> list[int]:
+    """Numbers ``start`` to ``start + count`` of the endless series of shuffled passes over so many rows."""
+    drawn: list[int] = []
+    while len(drawn) < count:
+        one_pass, offset = divmod(start + len(drawn), rows)
+        generator = torch.Generator().manual_seed(seed_for(seed, 0, one_pass))
+        order = torch.randperm(rows, generator=generator).tolist()
+        drawn += order[offset : offset + count - len(drawn)]
+    return drawn
+
+
 class Prompts:
-    """A text dataset with a ``prompt`` column, tokenised and checked once, drawn without replacement."""
+    """A dataset with a ``prompt`` column, tokenised and checked once, drawn without replacement.
+
+    A prompt is a text, or a list of messages (TRL's conversational format) that the tokenizer's chat template renders.
+    """
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], tokenizer: Any, *, room: int, seed: int) -> None:
         if len(rows) == 0:
@@ -39,14 +53,8 @@ class Prompts:
         return len(self.ids)
 
     def draw(self, start: int, count: int) -> list[int]:
-        """Row numbers ``start`` to ``start + count`` of the endless series of shuffled passes over the rows."""
-        drawn: list[int] = []
-        while len(drawn) < count:
-            one_pass, offset = divmod(start + len(drawn), len(self))
-            generator = torch.Generator().manual_seed(seed_for(self.seed, 0, one_pass))
-            order = torch.randperm(len(self), generator=generator).tolist()
-            drawn += order[offset : offset + count - len(drawn)]
-        return drawn
+        """Row numbers of that part of the rows' series; see ``draw``."""
+        return draw(len(self), start, count, seed=self.seed)
 
     def columns(self, rows: Sequence[int]) -> dict[str, list[Any]]:
         """The dataset's columns for these rows, as lists; a column that a row lacks holds None there."""
@@ -54,12 +62,25 @@ class Prompts:
         names = list(dict.fromkeys(name for row in chosen for name in row))
         return {name: [row.get(name) for row in chosen] for name in names}
 
+    def completions(self, rows: Sequence[int], texts: Sequence[str]) -> list[Any]:
+        """The completions in their prompts' format: text of a text, a list of one message of messages."""
+        return [
+            text if isinstance(self.rows[row]["prompt"], str) else [{"role": "assistant", "content": text}]
+            for row, text in zip(rows, texts, strict=True)
+        ]
+
 
 def _encoded(tokenizer: Any, row: Mapping[str, Any], number: int, room: int) -> list[int]:
     prompt = row.get("prompt")
-    if not isinstance(prompt, str):
-        raise TypeError(f"row {number} of the training dataset: 'prompt' must be text, not {type(prompt).__name__}")
-    ids = list(tokenizer(prompt)["input_ids"])
+    if isinstance(prompt, str):
+        ids = list(tokenizer(prompt)["input_ids"])
+    elif isinstance(prompt, list) and prompt and all(isinstance(part, Mapping) and "role" in part for part in prompt):
+        ids = _from_messages(tokenizer, prompt, number)
+    else:
+        raise TypeError(
+            f"row {number} of the training dataset: 'prompt' must be text, not {type(prompt).__name__}, "
+            "or a list of messages with a role each"
+        )
     if not ids:
         raise ValueError(f"row {number} of the training dataset has an empty prompt: the policy needs a first token")
     if len(ids) > room:
@@ -68,6 +89,22 @@ def _encoded(tokenizer: Any, row: Mapping[str, Any], number: int, room: int) -> 
             "fit into the model's context: shorten the prompt or lower response_length"
         )
     return ids
+
+
+def _from_messages(tokenizer: Any, messages: Sequence[Mapping[str, Any]], number: int) -> list[int]:
+    if not getattr(tokenizer, "chat_template", None):
+        raise ValueError(
+            f"row {number} of the training dataset has messages as its prompt, but the tokenizer has no chat template: "
+            "set tokenizer.chat_template, or give prompts as text"
+        )
+    if messages[-1]["role"] == "assistant":
+        raise ValueError(
+            f"row {number} of the training dataset has a prompt that ends with the assistant's own message: "
+            "end it with the message to be answered"
+        )
+    return list(
+        tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)["input_ids"]
+    )
 
 
 @dataclass(frozen=True)

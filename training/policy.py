@@ -1,4 +1,4 @@
-"""The policy and its value head over one frozen backbone, scored in one forward pass.
+"""The policy and its value over one backbone, scored in one forward pass.
 
 Rows are padded on the *right*: under causal attention nothing that stands behind a token can reach it, so positions
 are plain indexes and neither padding side nor pad token can change a number. Only the states that precede a
@@ -7,6 +7,7 @@ completion's tokens go through the output layer, and come out flat: ``(tokens,)`
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ import torch
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from training.blocks import Ragged, blocks_for
+from training.blocks import Blocks, Ragged, blocks_for
+from training.roles import POLICY, playing
 
 
 class Scores(NamedTuple):
@@ -59,17 +62,51 @@ def pad_rows(
     }
 
 
-class PolicyWithValue(nn.Module):
-    """A LoRA policy with a value head on its last hidden state; with the adapter off it is the reference model."""
+class Voice(NamedTuple):
+    """One of the models over the backbone: the policy, the reference, what the value head reads."""
 
-    def __init__(self, policy: PeftModel, *, temperature: float) -> None:
+    model: Any
+    """Without what PEFT puts around it."""
+    adapter: str | None
+    """What has to be active; None is the backbone alone. Of no matter to a model without adapters."""
+    blocks: Blocks | None
+
+
+class PolicyWithValue(nn.Module):
+    """A policy with a value head, on the policy's last hidden state or on that of an adapter of its own.
+
+    ``reference`` names an adapter or is a model; the reference is the backbone alone where it is None. A policy
+    without adapters is trained whole, and needs a model as its reference.
+    """
+
+    def __init__(
+        self,
+        policy: PeftModel | PreTrainedModel,
+        *,
+        temperature: float,
+        reference: str | PreTrainedModel | None = None,
+        value_adapter: str | None = None,
+    ) -> None:
         super().__init__()
         self.policy = policy
-        self.value_head = ValueHead(policy.get_base_model().config.get_text_config().hidden_size)
+        self.value_adapter = value_adapter
+        self.reference = reference if isinstance(reference, nn.Module) else None
         self.temperature = temperature
-        self._plain_head = _head_is_plain(policy)
-        self.blocks = blocks_for(policy) if self._plain_head else None
+        self.is_whole = not isinstance(policy, PeftModel)
+        """Whether all weights are trained."""
+        bare = policy if self.is_whole else policy.get_base_model()
+        self.value_head = ValueHead(bare.config.get_text_config().hidden_size)
+        self._plain_head = _head_is_plain(bare)
+        blocks = blocks_for(policy) if self._plain_head else None
+        self.blocks = blocks
         """The fast forward pass, of a model that has one; without it (set it to None) the model's own is used."""
+        self._policy = Voice(bare, POLICY, blocks)
+        self._value = Voice(bare, value_adapter, self._blocks_of(value_adapter)) if value_adapter else None
+        if self.reference is not None:
+            self._reference = Voice(self.reference, None, blocks_for(self.reference) if blocks else None)
+        else:
+            name = reference if isinstance(reference, str) else None
+            self._reference = Voice(bare, name, self._blocks_of(name) if name else blocks)
 
     def forward(
         self,
@@ -86,13 +123,17 @@ class PolicyWithValue(nn.Module):
         along where no gradient is asked for: a measurement, not worth its time in every step.
         """
         training = torch.is_grad_enabled()
+        rows = (input_ids, prompt_lengths, lengths, trunk)
         with torch.set_grad_enabled(training and not value_only):
-            states, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths, trunk)
+            states, whole, targets = self._states(self._policy, *rows)
+            logits = self._logits(self._policy, states, whole)
             logprobs = -nn.functional.cross_entropy(logits, targets, reduction="none")
         entropy = torch.zeros_like(logprobs) if training else _entropy(logits)
+        if self._value is not None:
+            states, _, _ = self._states(self._value, *rows)
         values = self.value_head(states)
         if value_only and training:
-            # A gradient of 0 for the adapter: DDP must find every parameter in the graph of this forward.
+            # A gradient of 0 for the policy: DDP must find every parameter in the graph of this forward.
             values = values + 0.0 * sum(parameter.sum() for parameter in self.trainable().values())
         return Scores(logprobs, values, entropy)
 
@@ -100,9 +141,9 @@ class PolicyWithValue(nn.Module):
     def reference_logprobs(
         self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor, *, trunk: Tensor | None = None
     ) -> Tensor:
-        """``(tokens,)``: the same tokens under the backbone alone."""
-        with self.policy.disable_adapter():
-            _, logits, targets = self._states_and_logits(input_ids, prompt_lengths, lengths, trunk, adapted=False)
+        """``(tokens,)``: the same tokens under the reference."""
+        states, whole, targets = self._states(self._reference, input_ids, prompt_lengths, lengths, trunk)
+        logits = self._logits(self._reference, states, whole)
         return -nn.functional.cross_entropy(logits, targets, reduction="none")
 
     @torch.no_grad()
@@ -111,51 +152,59 @@ class PolicyWithValue(nn.Module):
 
         It stays the same for as long as the rows do; None where there is no such layer below.
         """
-        if self.blocks is None or self.blocks.first_adapted == 0:
+        if self.blocks is None or self.is_whole or self.blocks.first_adapted == 0:
             return None
         rows = Ragged(prompt_lengths + lengths)
         return self.blocks.run(self.blocks.embed(input_ids, rows), rows, stop=self.blocks.first_adapted)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Take the adapter and the value head from a checkpoint; all of them or none, the backbone never."""
-        wanted = self.trainable().keys()
-        if set(state_dict) != set(wanted):
-            odd = sorted(set(state_dict) ^ set(wanted))
+        """Take the adapters and the value head from a checkpoint; all of them or none, the backbone never.
+
+        Of a policy that is trained whole, the policy alone, under the names that a plain model has.
+        """
+        trained = self.trainable()
+        if self.is_whole:
+            state_dict = {f"policy.{name}": weight for name, weight in state_dict.items()}
+            trained = {name: weight for name, weight in trained.items() if name.startswith("policy.")}
+        if set(state_dict) != set(trained):
+            odd = sorted(set(state_dict) ^ set(trained))
             raise ValueError(
-                f"this checkpoint is of another adapter ({len(odd)} weights differ by name, such as {odd[0]}): "
-                "resume with the settings it was made with"
+                f"this checkpoint is of another {'model' if self.is_whole else 'adapter'} "
+                f"({len(odd)} weights differ by name, such as {odd[0]}): resume with the settings it was made with"
             )
         found = super().load_state_dict(state_dict, strict=False, assign=assign)
         return type(found)(missing_keys=[], unexpected_keys=[])
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """What training changes: the adapter and the value head."""
+        """What training changes: the policy's adapter or all its weights, the value's adapter, the value head."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
-    def _states_and_logits(
-        self,
-        input_ids: Tensor,
-        prompt_lengths: Tensor,
-        lengths: Tensor,
-        trunk: Tensor | None,
-        *,
-        adapted: bool = True,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """States ``(tokens, hidden)``, tempered float32 logits ``(tokens, vocabulary)``, targets ``(tokens,)``."""
-        if self.blocks is not None:
+    def _blocks_of(self, adapter: str) -> Blocks | None:
+        with playing(self.policy, adapter):
+            return blocks_for(self.policy) if self.blocks is not None else None
+
+    def _logits(self, voice: Voice, states: Tensor, whole: Tensor | None) -> Tensor:
+        """Tempered float32 logits: (tokens, hidden) to (tokens, vocabulary)."""
+        logits = voice.model.get_output_embeddings()(states) if whole is None else whole
+        return self._tempered(logits)
+
+    def _states(
+        self, voice: Voice, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor, trunk: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """States ``(tokens, hidden)``, logits where they are no function of those alone, targets ``(tokens,)``."""
+        autocast = torch.is_autocast_enabled(input_ids.device.type)
+        # The blocks compute in the weights' own type; weights that are trained are float32 under autocast.
+        if self.blocks is not None and voice.blocks is not None and not (autocast and self.is_whole):
             rows, wanted = Ragged(prompt_lengths + lengths), Ragged(lengths, start=prompt_lengths - 1)
-            hidden = self.blocks.embed(input_ids, rows) if trunk is None else trunk
-            first = 0 if trunk is None else self.blocks.first_adapted
-            states = self.blocks.run(hidden, rows, first=first, wanted=wanted, adapted=adapted)
-            states = self.blocks.norm(states)
-            targets = wanted.take(input_ids, ahead=1)
-            logits = self.policy.get_base_model().get_output_embeddings()(states)
-            return states, logits.float() / self.temperature, targets
+            hidden = voice.blocks.embed(input_ids, rows) if trunk is None else trunk
+            first = 0 if trunk is None else voice.blocks.first_adapted
+            adapted = voice.adapter is not None
+            states = voice.blocks.run(hidden, rows, first=first, wanted=wanted, adapted=adapted)
+            return voice.blocks.norm(states), None, wanted.take(input_ids, ahead=1)
         position = torch.arange(input_ids.shape[1], device=input_ids.device)[None, :]  # (1, width)
         first = prompt_lengths[:, None] - 1
         before = (position >= first) & (position < first + lengths[:, None])  # the state before each token
         targets = input_ids[:, 1:][before[:, :-1]]
-        model = self.policy.get_base_model()
         arguments = {
             "input_ids": input_ids,
             "attention_mask": (position < (prompt_lengths + lengths)[:, None]).long(),
@@ -163,14 +212,20 @@ class PolicyWithValue(nn.Module):
             "use_cache": False,
         }
         # Autocast casts where it pays; PEFT's own cast to float32 before it would be undone again.
-        with disable_input_dtype_casting(self.policy, active=torch.is_autocast_enabled(input_ids.device.type)):
+        with self._speaking(voice), disable_input_dtype_casting(self.policy, active=autocast):
             if self._plain_head:
-                states = model.base_model(**arguments).last_hidden_state[before]
-                logits = model.get_output_embeddings()(states)
-            else:
-                output = model(**arguments, output_hidden_states=True)
-                states, logits = output.hidden_states[-1][before], output.logits[before]
-        return states, logits.float() / self.temperature, targets
+                return voice.model.base_model(**arguments).last_hidden_state[before], None, targets
+            output = voice.model(**arguments, output_hidden_states=True)
+            return output.hidden_states[-1][before], output.logits[before], targets
+
+    def _speaking(self, voice: Voice) -> contextlib.AbstractContextManager[None]:
+        if self.is_whole or voice.adapter == POLICY:
+            return contextlib.nullcontext()
+        return playing(self.policy, voice.adapter)
+
+    def _tempered(self, logits: Tensor) -> Tensor:
+        logits = logits.float()
+        return logits if self.temperature == 1.0 else logits / self.temperature
 
 
 @torch.no_grad()
@@ -180,12 +235,11 @@ def _entropy(logits: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _head_is_plain(policy: PeftModel) -> bool:
+def _head_is_plain(model: PreTrainedModel) -> bool:
     """Whether the logits are the output layer on the last hidden state and nothing else (no scale, no soft cap).
 
     Where they are, the output layer needs to run on completion tokens only.
     """
-    model = policy.get_base_model()
     ids = torch.arange(1, 5, device=model.device)[None, :] % model.config.get_text_config().vocab_size
     arguments = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}
     whole = model(**arguments).logits

@@ -1,4 +1,4 @@
-"""PPO with LoRA on one frozen backbone, as a ``transformers.Trainer``.
+"""PPO on a language model, by default with LoRA on one frozen backbone, as a ``transformers.Trainer``.
 
     trainer = PPOTrainer("path/to/model", [reward], PPOConfig("out"), train_dataset=[{"prompt": "..."}, ...])
     trainer.train()
@@ -17,16 +17,15 @@ Ouyang et al. 2022 (arXiv 2203.02155) is the method; the value head is trained a
 from __future__ import annotations
 
 import contextlib
-import json
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType, gather_object
 from peft import PeftConfig, PeftModel
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import (
@@ -40,93 +39,23 @@ from transformers import (
     set_seed,
 )
 
-from training import adapters, advantages, models
-from training.config import LoraSettings
+from training import adapters, advantages, models, ppo_files
 from training.experience import Experience, Prompts, StepStatistics, cut, micro_batches, seed_for
 from training.policy import PolicyWithValue, pad_rows
+from training.ppo_config import PPOConfig, kl_controller
+from training.reporting import DistributionError
+from training.roles import Live, roles_for
 from training.rollout import generate_ids
 from training.scoring import RewardFunction, Scored, Scorer
 
-STATE = "ppo_state.json"
-
-
-@dataclass
-class PPOConfig(TrainingArguments):
-    """Settings of ``PPOTrainer``, with TRL's names.
-
-    ``per_device_train_batch_size`` is the most rows of one forward and backward pass; it changes speed and memory,
-    not results. ``save_steps`` counts optimiser steps and must fall on the end of an update.
-    """
-
-    num_updates: int = field(default=60, metadata={"help": "Rollout phases."})
-    batch_size: int = field(default=128, metadata={"help": "Rollouts an update, over all processes."})
-    mini_batch_size: int = field(default=64, metadata={"help": "Rollouts an optimiser step, over all processes."})
-    num_ppo_epochs: int = field(default=2, metadata={"help": "Passes over an update's rollouts."})
-    response_length: int = field(default=128, metadata={"help": "Most tokens of a completion."})
-    temperature: float = field(default=1.0, metadata={"help": "Of rollouts and of every log-probability."})
-    missing_eos_penalty: float = field(default=1.0, metadata={"help": "Taken off a completion without EOS."})
-    reward_weights: list[float] | None = field(default=None, metadata={"help": "One a reward function; 1 each."})
-    kl_coef: float = field(default=0.03, metadata={"help": "Weight of the KL to the reference in the reward."})
-    kl_estimator: str = field(default="k1", metadata={"help": "k1 or k3."})
-    adaptive_kl: bool = field(default=False, metadata={"help": "Steer kl_coef towards target_kl."})
-    target_kl: float = field(default=0.0, metadata={"help": "Mean KL a sequence to aim at, in nats."})
-    kl_horizon: int = field(default=10_000, metadata={"help": "The controller's horizon, in rollouts."})
-    max_update_kl: float = field(
-        default=0.0, metadata={"help": "Mean KL a token (old to new) past which an update ends early; 0 is never."}
-    )
-    cliprange: float = field(default=0.2, metadata={"help": "Clip range of the policy's ratio."})
-    cliprange_value: float = field(default=0.2, metadata={"help": "Clip range of the value."})
-    vf_coef: float = field(default=0.1, metadata={"help": "Weight of the value loss."})
-    gamma: float = field(default=1.0, metadata={"help": "Discount."})
-    lam: float = field(default=0.95, metadata={"help": "Lambda of the advantage estimation."})
-    value_pretraining_updates: int = field(default=2, metadata={"help": "First updates that train the value alone."})
-    log_completions: bool = field(default=True, metadata={"help": "Write each update's completions as JSON lines."})
-
-    learning_rate: float = 5e-4
-    lr_scheduler_type: str = "cosine"
-    adam_epsilon: float = 1e-5
-    bf16: bool = True
-    per_device_train_batch_size: int = 32
-    logging_strategy: str = "no"
-    save_strategy: str = "no"
-    remove_unused_columns: bool = False
-
-    def __post_init__(self) -> None:
-        self._check()
-        self.max_steps = self.num_updates * self.steps_per_update
-        # On hardware that does not compute in bfloat16 it is many times slower than float32.
-        self.bf16 = models.bf16_pays(self.bf16)
-        super().__post_init__()
-        for name in ("batch_size", "mini_batch_size"):
-            if getattr(self, name) % self.world_size:
-                raise ValueError(f"{name} ({getattr(self, name)}) must be a multiple of {self.world_size} processes")
-
-    @property
-    def steps_per_update(self) -> int:
-        return self.num_ppo_epochs * (self.batch_size // self.mini_batch_size)
-
-    def _check(self) -> None:
-        if self.batch_size % self.mini_batch_size:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of mini_batch_size ({self.mini_batch_size})"
-            )
-        if self.gradient_accumulation_steps != 1:
-            raise ValueError("gradient_accumulation_steps must stay 1: mini_batch_size says what a step takes in")
-        if self.temperature <= 0:
-            raise ValueError("temperature must be above 0: PPO learns from drawn completions, not from greedy ones")
-        if self.adaptive_kl and self.target_kl <= 0:
-            raise ValueError("adaptive_kl needs a target_kl above 0")
-        if self.save_strategy == "steps" and int(self.save_steps) % self.steps_per_update:
-            raise ValueError(
-                f"save_steps ({self.save_steps}) must be a multiple of {self.steps_per_update}, "
-                "the optimiser steps of one update: rollouts are not saved"
-            )
-        if self.kl_estimator not in ("k1", "k3"):
-            raise ValueError(f"unknown kl_estimator {self.kl_estimator!r}: choose k1 or k3")
+__all__ = ["PPOConfig", "PPOTrainer"]
 
 
 class PPOTrainer(Trainer):
-    """Trains a LoRA policy and a value head with PPO; see the module's description."""
+    """Trains a policy and its value with PPO; see the module's description.
+
+    A model that has a LoRA adapter already is trained on from there, and held to what it was.
+    """
 
     def __init__(
         self,
@@ -141,31 +70,52 @@ class PPOTrainer(Trainer):
         optimizers: tuple[Any, Any] = (None, None),
     ) -> None:
         args = args or PPOConfig("ppo")
+        self.backbone_sha256: str | None = None
+        """Known of a folder; adapters are saved with it, and resuming on another backbone is refused."""
         if isinstance(model, str | Path):
-            processing_class = processing_class or models.load_tokenizer(model)
-            model = models.load_model(model)
+            folder = Path(model)
+            model, own = models.load(model) if processing_class is None else (models.load_model(model), None)
+            processing_class = processing_class or own
+            self.backbone_sha256 = models.backbone_sha256(folder) if folder.is_dir() else None
+        self.base_name = str(getattr(model.config, "_name_or_path", ""))
         if processing_class is None:
             raise ValueError("give the tokenizer as processing_class, or the model as a path")
         self.eos, self.pad = _special_tokens(processing_class)
         self.scorer = Scorer([reward_funcs] if callable(reward_funcs) else reward_funcs, args.reward_weights)
         room = models.context_length(model) - args.response_length
         self.prompts = Prompts(train_dataset, processing_class, room=room, seed=args.seed)
-        self.kl_controller = _kl_controller(args)
+        highest = max(self.eos, *(max(ids) for ids in self.prompts.ids))
+        if highest >= (known := model.get_input_embeddings().weight.shape[0]):
+            raise ValueError(f"the tokenizer has a token {highest}, the model {known} rows: they don't belong together")
+        self.kl_controller = kl_controller(args)
         self._experience: Experience | None = None
         self._measured: dict[str, float] = {}
         self._steps = StepStatistics()
         # Before the adapter's and the value head's random start, so that both follow from the seed alone.
         set_seed(args.seed)
-        policy = _policy(model, peft_config, bf16=args.bf16)
+        roles = roles_for(
+            model,
+            peft_config,
+            full_finetuning=args.full_finetuning,
+            value_adapter=args.value_adapter,
+            bf16=args.bf16,
+        )
         super().__init__(
-            model=PolicyWithValue(policy, temperature=args.temperature),
+            model=PolicyWithValue(
+                roles.policy, temperature=args.temperature, reference=roles.reference, value_adapter=roles.value
+            ),
             args=args,
             train_dataset=self.prompts,
             processing_class=processing_class,
             callbacks=[_EndOfUpdate(self), *(callbacks or [])],
             optimizers=optimizers,
         )
-        self.decoder = adapters.MergedCopy(policy)
+        if self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+            raise DistributionError(
+                f"PPO works on the whole model, which {self.accelerator.distributed_type.value} cuts up: "
+                "start it with torchrun, or with accelerate launch and plain data parallelism"
+            )
+        self.decoder = Live(roles.policy) if self.model.is_whole else adapters.MergedCopy(roles.policy)
 
     @property
     def updates_done(self) -> int:
@@ -173,14 +123,14 @@ class PPOTrainer(Trainer):
         return int(self.state.global_step) // self.args.steps_per_update
 
     def merged(self) -> PreTrainedModel:
-        """A plain model: the backbone with the adapter merged in."""
-        return adapters.merged(self.model.policy)
+        """A plain model, a copy: the backbone with the policy's adapter merged in."""
+        return copy.deepcopy(self.model.policy) if self.model.is_whole else adapters.merged(self.model.policy)
 
     def train(self, resume_from_checkpoint: str | Path | None = None, **options: Any) -> Any:
         """Train, or go on from a checkpoint's folder."""
         if resume_from_checkpoint is None:
             return super().train(**options)
-        state = json.loads((Path(resume_from_checkpoint) / STATE).read_text())
+        state = ppo_files.read_state(Path(resume_from_checkpoint), self.model, self.backbone_sha256)
         self.kl_controller.value = state["kl_coef"]
         self.scorer.load_state_dict(state["rewards"])
         return super().train(resume_from_checkpoint=str(resume_from_checkpoint), **options)
@@ -238,10 +188,13 @@ class PPOTrainer(Trainer):
         clock.append(time.perf_counter())
         scored = self._reward(rows, completion_ids)
         finished = [ids[-1] == self.eos for ids in completion_ids]
-        penalty = self.args.missing_eos_penalty
-        scores = [total - (0.0 if ended else penalty) for total, ended in zip(scored.total, finished, strict=True)]
+        penalties = [0.0 if ended else self.args.missing_eos_penalty for ended in finished]
+        scores, last = (
+            [value - penalty for value, penalty in zip(values, penalties, strict=True)]
+            for values in (scored.total, scored.whole)
+        )
         clock.append(time.perf_counter())
-        experience, measured = self._score(prompt_ids, completion_ids, scores)
+        experience, measured = self._score(prompt_ids, completion_ids, last, scored.tokens)
         clock.append(time.perf_counter())
         self._measured = {
             "reward": self._mean(scored.total),
@@ -256,8 +209,7 @@ class PPOTrainer(Trainer):
         }
         if update >= self.args.value_pretraining_updates:
             self.kl_controller.update(measured["kl"], rollouts=self.args.batch_size)
-        if self.args.log_completions:
-            self._write_completions(update, rows, completion_ids, scored, scores)
+        self._show_completions(update, rows, completion_ids, scored, scores)
         return experience
 
     def finish_update(self) -> None:
@@ -266,18 +218,25 @@ class PPOTrainer(Trainer):
         self.log({**self._measured, **self._steps.metrics(), "learning_rate": rate, "update": self.updates_done})
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write the adapter as a PEFT folder, and beside it what a resumed run needs (safetensors and JSON only)."""
+        """Write the adapters as PEFT folders (or the whole model), with a card and what a resumed run needs.
+
+        All is safetensors, JSON and text.
+        """
         if not self.args.should_save:
             return
         folder = Path(output_dir or self.args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         model = self.accelerator.unwrap_model(self.model)
-        adapters.save(model.policy, folder)
-        # The Trainer loads this file on resuming: adapter and value head, under the names they have in the model.
-        weights = {name: parameter.detach().cpu().contiguous() for name, parameter in model.trainable().items()}
-        save_file(weights, str(folder / "model.safetensors"), metadata={"format": "pt"})
         state = {"kl_coef": self.kl_controller.value, "rewards": self.scorer.state_dict()}
-        (folder / STATE).write_text(json.dumps(state))
+        ppo_files.save(folder, model, self.processing_class, state, self.backbone_sha256)
+        self._write_card(folder)
+
+    def create_model_card(
+        self, model_name: str | None = None, dataset_name: str | None = None, tags: str | list[str] | None = None
+    ) -> None:
+        """Write ``README.md`` into the output folder: what was trained on what, the rewards, settings, last metrics."""
+        if self.is_world_process_zero():
+            named = [tags] if isinstance(tags, str) else list(tags or [])
+            self._write_card(Path(self.args.output_dir), model_name, dataset_name, named)
 
     # -- helpers
 
@@ -297,6 +256,7 @@ class PPOTrainer(Trainer):
             eos_token_id=self.eos,
             pad_token_id=self.pad,
             seed=seed_for(self.args.seed, 1, update),
+            bf16=self.args.bf16,
             rows=range(self.args.process_index, self.args.batch_size, self.args.world_size),
         )
         return [cut(ids, self.eos) for ids in completions]
@@ -304,11 +264,16 @@ class PPOTrainer(Trainer):
     def _reward(self, rows: Sequence[int], completion_ids: Sequence[Sequence[int]]) -> Scored:
         columns = self.prompts.columns(rows)
         prompts = columns.pop("prompt")
-        return self.scorer(prompts, self._texts(completion_ids), completion_ids, columns, trainer_state=self.state)
+        completions = self.prompts.completions(rows, self._texts(completion_ids))
+        return self.scorer(prompts, completions, completion_ids, columns, trainer_state=self.state)
 
     @torch.no_grad()
     def _score(
-        self, prompt_ids: list[list[int]], completion_ids: list[list[int]], scores: Sequence[float]
+        self,
+        prompt_ids: list[list[int]],
+        completion_ids: list[list[int]],
+        scores: Sequence[float],
+        tokens: Sequence[Sequence[float]] | None = None,
     ) -> tuple[Experience, dict[str, float]]:
         """Log-probabilities, reference and values by the forward pass that will be trained; then advantages."""
         lengths = torch.tensor([len(ids) for ids in completion_ids], device=self.args.device)
@@ -331,25 +296,31 @@ class PPOTrainer(Trainer):
                     whole[rows] = torch.zeros_like(whole[rows]).masked_scatter(mask[rows], part.float())
         kl = advantages.kl_estimate(logprobs, reference, kind=self.args.kl_estimator)
         score = torch.tensor(scores, dtype=torch.float32, device=self.args.device)
-        rewards = advantages.token_rewards(score, kl, lengths, kl_coef=self.kl_controller.value)
+        given = None if tokens is None else kl.new_zeros(kl.shape).masked_scatter(mask, _flat(tokens, kl))
+        rewards = advantages.token_rewards(score, kl, lengths, kl_coef=self.kl_controller.value, given=given)
         gained, returns = advantages.gae(rewards, values, lengths, gamma=self.args.gamma, lam=self.args.lam)
         whitened = advantages.whiten(gained, mask, across=self._sum)
         measured = {
             "kl": self._mean(advantages.kl_estimate(logprobs, reference).sum(1)),
             "kl_coef": self.kl_controller.value,
             "entropy": self._mean(entropy[mask]),
-            "explained_variance": self._mean(advantages.explained_variance(values, returns, mask)),
+            "explained_variance": float(advantages.explained_variance(values, returns, mask, across=self._sum)),
         }
         kept_rows = [trunk[row] for row in range(len(trunk))] or None
         return Experience(prompt_ids, completion_ids, lengths, logprobs, values, whitened, returns, kept_rows), measured
 
     def _micro_batches(self, completion_ids: Sequence[Sequence[int]], step: int) -> Iterator[Tensor]:
-        """Row numbers of the micro-batches of the ``step``-th optimiser step of the update in progress."""
-        epoch, index = divmod(step, self.args.batch_size // self.args.mini_batch_size)
-        seed = seed_for(self.args.seed, 2, self.updates_done, epoch)
-        order = torch.randperm(len(completion_ids), generator=torch.Generator().manual_seed(seed)).tolist()
-        size = self.args.mini_batch_size // self.args.world_size
-        mine = order[index * size : (index + 1) * size]
+        """Row numbers of the micro-batches of the ``step``-th optimiser step of the update in progress.
+
+        A step takes one of the update's rollouts from each class modulo ``mini_batch_size``, drawn by class: the
+        same rollouts, an equal share in every process, whatever the number of processes.
+        """
+        size, world = self.args.mini_batch_size, self.args.world_size
+        epoch, index = divmod(step, self.args.batch_size // size)
+        generator = torch.Generator().manual_seed(seed_for(self.args.seed, 2, self.updates_done, epoch))
+        order = torch.rand(size, self.args.batch_size // size, generator=generator).argsort(dim=1)  # (class, step)
+        rollouts = order[:, index] * size + torch.arange(size)
+        mine = (rollouts[self.args.process_index :: world] // world).tolist()
         for rows in micro_batches(completion_ids, mine, self.args.per_device_train_batch_size):
             yield torch.tensor(rows, device=self.args.device)
 
@@ -373,8 +344,14 @@ class PPOTrainer(Trainer):
 
     def _part_means(self, scored: Scored) -> dict[str, float]:
         known = {name: [value for value in values if value is not None] for name, values in scored.parts.items()}
-        logged = {name: [value] for name, value in scored.metrics.items()}
+        # A function may log a name for some completions only, so in some processes only; every process must ask for it.
+        logged = {name: [scored.metrics[name]] if name in scored.metrics else [] for name in self._names(scored)}
         return {f"reward/{name}": self._mean(values) for name, values in {**known, **logged}.items()}
+
+    @staticmethod
+    def _names(scored: Scored) -> list[str]:
+        """The metrics that were logged in any process."""
+        return sorted(dict.fromkeys(gather_object(list(scored.metrics))))
 
     def _mean(self, values: Sequence[float] | Tensor) -> float:
         """The mean over all processes' values; 0 of none."""
@@ -384,9 +361,10 @@ class PPOTrainer(Trainer):
 
     def _sum(self, value: Tensor) -> Tensor:
         """The sum over all processes."""
-        return self.accelerator.reduce(value, reduction="sum")
+        # Between GPUs only what lies on them travels.
+        return self.accelerator.reduce(value.to(self.args.device), reduction="sum").to(value.device)
 
-    def _write_completions(
+    def _show_completions(
         self,
         update: int,
         rows: Sequence[int],
@@ -394,10 +372,6 @@ class PPOTrainer(Trainer):
         scored: Scored,
         scores: Sequence[float],
     ) -> None:
-        """One file an update and process: an update that is done again after a crash replaces its first try."""
-        folder = Path(self.args.output_dir) / "completions"
-        folder.mkdir(parents=True, exist_ok=True)
-        suffix = f"-{self.args.process_index}" if self.args.world_size > 1 else ""
         columns = {
             "row": list(rows),
             "prompt": self.prompts.columns(rows)["prompt"],
@@ -409,10 +383,29 @@ class PPOTrainer(Trainer):
             **{f"reward/{name}": values for name, values in scored.parts.items()},
             **scored.extra,
         }
-        with (folder / f"{update + 1:06d}{suffix}.jsonl").open("w", encoding="utf-8") as file:
-            for values in zip(*columns.values(), strict=True):
-                row = {"update": update + 1, **dict(zip(columns, values, strict=True))}
-                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        if self.args.log_completions:
+            suffix = f"-{self.args.process_index}" if self.args.world_size > 1 else ""
+            file = Path(self.args.output_dir) / "completions" / f"{update + 1:06d}{suffix}.jsonl"
+            ppo_files.write_completions(file, update + 1, columns)
+        every = self.args.print_completions
+        if every and (update + 1) % every == 0 and self.is_world_process_zero():
+            print(ppo_files.table(update + 1, columns), flush=True)
+
+    def _write_card(
+        self, folder: Path, name: str | None = None, dataset: str | None = None, tags: Sequence[str] = ()
+    ) -> None:
+        text = ppo_files.card(
+            name=name or Path(self.args.output_dir).name,
+            model=self.model,
+            base=self.base_name,
+            dataset=f"{len(self.prompts)} prompts" + (f" of {dataset}" if dataset else ""),
+            tags=tags,
+            rewards=dict(zip(self.scorer.names, self.scorer.weights, strict=True)),
+            settings={setting: getattr(self.args, setting) for setting in self.args.told},
+            metrics=next((row for row in reversed(self.state.log_history) if "update" in row), {}),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 class _EndOfUpdate(TrainerCallback):
@@ -430,21 +423,6 @@ class _EndOfUpdate(TrainerCallback):
         return control
 
 
-def _policy(model: PreTrainedModel | PeftModel, peft_config: PeftConfig | None, *, bf16: bool) -> PeftModel:
-    """The model with a LoRA adapter in float32 on a frozen backbone, in bfloat16 where training computes in it."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    if not isinstance(model, PeftModel):
-        config = peft_config or adapters.lora_config(LoraSettings(), model)
-        if bf16:
-            model = model.to(torch.bfloat16)
-        model = adapters.attach(model, config)
-    elif peft_config is not None:
-        raise ValueError("the model has an adapter already: give either it or peft_config, not both")
-    return model
-
-
 def _special_tokens(tokenizer: Any) -> tuple[int, int]:
     if tokenizer.eos_token_id is None:
         raise ValueError("the tokenizer has no EOS token: PPO could not tell when a completion ends")
@@ -452,7 +430,5 @@ def _special_tokens(tokenizer: Any) -> tuple[int, int]:
     return int(tokenizer.eos_token_id), int(tokenizer.eos_token_id if pad is None else pad)
 
 
-def _kl_controller(args: PPOConfig) -> advantages.KLController:
-    if args.adaptive_kl:
-        return advantages.AdaptiveKLController(args.kl_coef, args.target_kl, args.kl_horizon)
-    return advantages.FixedKLController(args.kl_coef)
+def _flat(rows: Sequence[Sequence[float]], like: Tensor) -> Tensor:
+    return like.new_tensor([number for row in rows for number in row])

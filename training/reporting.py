@@ -7,30 +7,41 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training import checkpoints
-from training.config import RewardModelSettings, SFTSettings
+from training.config import DPOSettings, GroupSettings, RewardModelSettings, SFTSettings
 from training.models import bf16_pays
 from training.progress import Progress, Watcher
 
 FINAL = "final"
 
+T = TypeVar("T")
+
 
 class Reporter(TrainerCallback):
     """Completes each checkpoint, keeps the newest two, and tells the watcher of every log and checkpoint.
 
-    ``total`` and ``step_metric`` say what a step is to the watcher where it is no optimiser step.
+    ``total`` with ``step_metric``, or with ``every`` so many optimiser steps, says what a step is to the watcher
+    where it is no optimiser step.
     """
 
     def __init__(
-        self, stage: str, attempt: Path, watcher: Watcher, *, total: int = 0, step_metric: str | None = None
+        self,
+        stage: str,
+        attempt: Path,
+        watcher: Watcher,
+        *,
+        total: int = 0,
+        step_metric: str | None = None,
+        every: int = 1,
     ) -> None:
         self.stage, self.attempt, self.watcher = stage, attempt, watcher
-        self.total, self.step_metric = total, step_metric
+        self.total, self.step_metric, self.every = total, step_metric, every
 
     def on_log(
         self,
@@ -41,6 +52,8 @@ class Reporter(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         del args, control, kwargs
+        if not state.is_world_process_zero:
+            return
         metrics = {
             name: float(value)
             for name, value in (logs or {}).items()
@@ -48,15 +61,29 @@ class Reporter(TrainerCallback):
         }
         if "train_runtime" in metrics or (self.step_metric and self.step_metric not in metrics):
             return  # the summary at the end, or a log of another kind
-        step = int(metrics.pop(self.step_metric)) if self.step_metric else int(state.global_step)
+        step = int(metrics.pop(self.step_metric)) if self.step_metric else int(state.global_step) // self.every
         self.watcher.step(Progress(self.stage, step, self.total or int(state.max_steps), metrics))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         del args, control, kwargs
+        _wait_for_all()
+        if not state.is_world_process_zero:
+            return
         checkpoint = self.attempt / f"checkpoint-{state.global_step}"
         checkpoints.complete(checkpoint)
         checkpoints.keep_newest(self.attempt, 2)
         self.watcher.saved(checkpoint, int(state.global_step))
+
+
+def _wait_for_all() -> None:
+    """Until every process is here: each writes a part of a checkpoint."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def gathered(values: list[T]) -> list[T]:
+    """The values of all processes, the main one's first; all must call this."""
+    return gather_object(values) if processes() > 1 else values
 
 
 class DistributionError(ValueError):
@@ -68,24 +95,31 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE") or 1)
 
 
-def _share_of(batch_size: int) -> int:
+def share_of(batch_size: int, name: str = "batch_size") -> int:
+    """Each process's share of a batch; DistributionError where it can't be shared evenly."""
     share, rest = divmod(batch_size, processes())
     if rest:
-        raise DistributionError(f"batch_size is {batch_size}: must be a multiple of the {processes()} processes")
+        raise DistributionError(f"{name} is {batch_size}: must be a multiple of the {processes()} processes")
     return share
 
 
-def trl_arguments(settings: SFTSettings | RewardModelSettings, attempt: Path) -> dict[str, Any]:
-    """What TRL's trainers are all told: where they run, what they save and log, and to whom they report (nobody).
+def trl_arguments(settings: SFTSettings | RewardModelSettings | DPOSettings, attempt: Path) -> dict[str, Any]:
+    """What TRL's trainers on rows of text are told.
 
     The settings' batch size is that of all processes together; DistributionError where it can't be shared evenly.
     """
+    batch_size = share_of(settings.batch_size)
+    return {**shared_arguments(settings, attempt), "per_device_train_batch_size": batch_size, "max_length": None}
+
+
+def shared_arguments(
+    settings: SFTSettings | RewardModelSettings | DPOSettings | GroupSettings, attempt: Path
+) -> dict[str, Any]:
+    """What TRL's trainers are all told: where they run, what they save and log, and to whom they report (nobody)."""
     accelerated = torch.cuda.is_available()
     return {
         "output_dir": str(attempt),
-        "per_device_train_batch_size": _share_of(settings.batch_size),
         "learning_rate": settings.learning_rate,
-        "max_length": None,
         "bf16": bf16_pays(settings.bf16),
         "activation_checkpointing": False,  # on by default, also on CPU
         "use_cpu": not accelerated,

@@ -28,6 +28,13 @@ class PromptError(ValueError):
     """A prompt is empty, or leaves no room for a completion in the model's context."""
 
 
+class NotANumber(ArithmeticError):
+    """The model's logits are NaN: its weights are damaged, or training has diverged."""
+
+    def __init__(self) -> None:
+        super().__init__("the model's logits are NaN: its weights are damaged, or training diverged (lower the rate)")
+
+
 @dataclass(frozen=True)
 class Completion:
     """What a model answered."""
@@ -132,6 +139,8 @@ def generate_ids(
     ended = torch.zeros(len(prompt_ids), dtype=torch.bool, device=device)
     cache = Cache(network, batch=len(prompt_ids), capacity=width + max_new_tokens)
     logits = network.forward(_left_padded(prompt_ids, width, pad_token_id, device), padding, cache)
+    if bool(logits.isnan().any()):
+        raise NotANumber
     for step in range(max_new_tokens):
         chosen = _choose(logits, temperature, top_k, top_p, None if chances is None else chances[live, step])
         for row, token, over in zip(live.tolist(), chosen.tolist(), ended.tolist(), strict=True):

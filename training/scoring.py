@@ -1,9 +1,10 @@
 """Calls reward functions the way TRL's GRPO does, and judges what they return.
 
 A reward function takes ``prompts``, ``completions``, ``completion_ids``, every other column of the dataset,
-``trainer_state``, ``log_extra(column, values)`` and ``log_metric(name, value)``, all by keyword, and returns one
-number or None a completion. It may be a coroutine function. Several are added up by their weights; None leaves a
-function out of that row's sum. A wrong count, a NaN or a row that nobody scored is an error: never a reward of 0.
+``trainer_state``, ``log_extra(column, values)`` and ``log_metric(name, value)``, all by keyword, and returns for each
+completion one number, None, or a list of numbers, one for each of its ``completion_ids``. It may be a coroutine
+function. Several are added up by their weights; None leaves a function out of that row's sum. A wrong count, a NaN or
+a row that nobody scored is an error: never a reward of 0.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-RewardFunction = Callable[..., "list[float | None] | Coroutine[Any, Any, list[float | None]]"]
+Reward = float | Sequence[float] | None
+RewardFunction = Callable[..., "Sequence[Reward] | Coroutine[Any, Any, Sequence[Reward]]"]
+Checked = float | list[float] | None
 
 
 class RewardError(RuntimeError):
@@ -27,12 +30,22 @@ class Scored:
     """The rewards of some completions."""
 
     total: list[float]
+    """All parts by their weights, those of single tokens added up."""
     parts: dict[str, list[float | None]]
-    """By function name, before weighing."""
+    """By function name, before weighing, those of single tokens added up."""
+    tokens: list[list[float]] | None = None
+    """What of ``total`` belongs to single tokens; None where no function rewards any."""
     extra: dict[str, list[Any]] = field(default_factory=dict)
     """Columns that the functions logged, one value a completion."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Means of what the functions logged."""
+
+    @property
+    def whole(self) -> list[float]:
+        """What of ``total`` belongs to the completion as a whole."""
+        if self.tokens is None:
+            return self.total
+        return [total - math.fsum(tokens) for total, tokens in zip(self.total, self.tokens, strict=True)]
 
 
 def name_of(function: RewardFunction) -> str:
@@ -55,8 +68,8 @@ class Scorer:
 
     def __call__(
         self,
-        prompts: Sequence[str],
-        completions: Sequence[str],
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
         completion_ids: Sequence[Sequence[int]],
         columns: Mapping[str, Sequence[Any]],
         *,
@@ -73,12 +86,15 @@ class Scorer:
             "log_extra": lambda column, values: extra.__setitem__(column, list(values)),
             "log_metric": lambda name, value: metrics.setdefault(name, []).append(float(value)),
         }
-        returned = self._call(arguments)
-        parts = {
-            name: _checked(name, values, len(completions)) for name, values in zip(self.names, returned, strict=True)
+        lengths = [len(ids) for ids in completion_ids]
+        found = {
+            name: _checked(name, values, lengths)
+            for name, values in zip(self.names, self._call(arguments), strict=True)
         }
-        total = [self._total(row, [parts[name][row] for name in self.names]) for row in range(len(completions))]
-        return Scored(total, parts, extra, {name: math.fsum(seen) / len(seen) for name, seen in metrics.items()})
+        parts = {name: [_sum(value) for value in values] for name, values in found.items()}
+        total = [self._total(row, [parts[name][row] for name in self.names]) for row in range(len(lengths))]
+        means = {name: math.fsum(seen) / len(seen) for name, seen in metrics.items()}
+        return Scored(total, parts, self._tokens(list(found.values()), lengths), extra, means)
 
     def state_dict(self) -> dict[str, Any]:
         """What the functions remember from batch to batch, of those that have a ``state_dict``."""
@@ -111,19 +127,44 @@ class Scorer:
             )
         return math.fsum(scored)
 
+    def _tokens(self, found: Sequence[Sequence[Checked]], lengths: Sequence[int]) -> list[list[float]] | None:
+        if not any(isinstance(value, list) for values in found for value in values):
+            return None
+        tokens = [[0.0] * length for length in lengths]
+        for weight, values in zip(self.weights, found, strict=True):
+            for row, value in enumerate(values):
+                if isinstance(value, list):
+                    tokens[row] = [sum_ + weight * part for sum_, part in zip(tokens[row], value, strict=True)]
+        return tokens
+
 
 async def _gather(waiting: Sequence[Any]) -> list[Any]:
     return list(await asyncio.gather(*waiting))
 
 
-def _checked(name: str, values: Any, count: int) -> list[float | None]:
+def _checked(name: str, values: Any, lengths: Sequence[int]) -> list[Checked]:
     try:
         found = list(values)
     except TypeError:
         raise RewardError(f"{name} returned {type(values).__name__}, not a list of one reward a completion") from None
-    if len(found) != count:
-        raise RewardError(f"{name} returned {len(found)} rewards for {count} completions: return one each")
-    return [None if value is None else _number(name, row, value) for row, value in enumerate(found)]
+    if len(found) != len(lengths):
+        raise RewardError(f"{name} returned {len(found)} rewards for {len(lengths)} completions: return one each")
+    return [_reward(name, row, *pair) for row, pair in enumerate(zip(found, lengths, strict=True))]
+
+
+def _reward(name: str, row: int, value: Any, length: int) -> Checked:
+    if value is None:
+        return None
+    if hasattr(value, "tolist"):  # a tensor or an array, of no dimension or of one
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        return _number(name, row, value)
+    if len(value) != length:
+        raise RewardError(
+            f"{name} returned {len(value)} numbers for completion {row}, which has {length} tokens: "
+            "return one number for each of its completion_ids, or one for the whole"
+        )
+    return [_number(name, row, part) for part in value]
 
 
 def _number(name: str, row: int, value: Any) -> float:
@@ -134,3 +175,7 @@ def _number(name: str, row: int, value: Any) -> float:
     if not math.isfinite(number):
         raise RewardError(f"{name} returned {number} for completion {row}: a reward must be finite, or None")
     return number
+
+
+def _sum(value: Checked) -> float | None:
+    return math.fsum(value) if isinstance(value, list) else value

@@ -234,10 +234,9 @@ class _Reporter(Reporter):
         self.watcher.step(Progress(self.stage, state.global_step, self._last_step(state.global_step), metrics))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if not state.is_world_process_zero:
-            return
-        checkpoint = self.attempt / f"checkpoint-{state.global_step}"
-        (checkpoint / _BUDGET_FILE).write_text(json.dumps({"cpu_seconds": self.budget.used()}))
+        if state.is_world_process_zero:
+            checkpoint = self.attempt / f"checkpoint-{state.global_step}"
+            (checkpoint / _BUDGET_FILE).write_text(json.dumps({"cpu_seconds": self.budget.used()}))
         super().on_save(args, state, control)
 
     def _last_step(self, step: int) -> int:

@@ -1,4 +1,4 @@
-"""Preferences from a file: what ``aval export`` writes and ``aval train reward`` reads."""
+"""Preferences from a file: what ``aval export`` writes, and ``aval train reward`` and ``aval train dpo`` read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def read_preferences(path: Path) -> list[dict[str, Any]]:
 def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-        margin = row.get("margin", 1)
-        if not isinstance(margin, int) or not 1 <= margin <= 3:
+        unusable = bool(row.get("unusable", False))
+        undecided = unusable or bool(row.get("tie", False))
+        margin = 0 if undecided else row.get("margin", 1)
+        if not undecided and (not isinstance(margin, int) or not 1 <= margin <= 3):
             raise ValueError(f"margin must be 1, 2 or 3, not {margin!r}")
         texts = {name: row[name] for name in ("prompt_text", "signature", "chosen", "rejected")}
         for name, text in texts.items():
@@ -34,11 +36,14 @@ def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:
         raise Problem(f"{path}, line {number}: the field {error} is missing") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise Problem(f"{path}, line {number}: not a preference ({error})") from None
+    # The file does not say on which side a program was shown. They take turns, so that no side seems to be favoured.
+    b_is_chosen = number % 2 == 0
     return {
         "prompt_text": texts["prompt_text"],
         "signature": texts["signature"],
-        "code_a": texts["rejected"],
-        "code_b": texts["chosen"],
-        "preference": margin,
+        "code_a": texts["rejected"] if b_is_chosen else texts["chosen"],
+        "code_b": texts["chosen"] if b_is_chosen else texts["rejected"],
+        "preference": margin if b_is_chosen else -margin,
         "annotator": str(row.get("annotator", "")),
+        "unusable": unusable,
     }

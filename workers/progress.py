@@ -24,6 +24,9 @@ TITLES = {
     "panel": {"en": "Simulated panel rates", "es": "El panel simulado valora"},
     "reward_model": {"en": "Reward model", "es": "Modelo de recompensa"},
     "ppo": {"en": "PPO with LoRA", "es": "PPO con LoRA"},
+    "dpo": {"en": "DPO with LoRA", "es": "DPO con LoRA"},
+    "grpo": {"en": "GRPO with LoRA", "es": "GRPO con LoRA"},
+    "rloo": {"en": "RLOO with LoRA", "es": "RLOO con LoRA"},
     "evaluate": {"en": "Evaluation", "es": "Evaluación"},
     "report": {"en": "Report", "es": "Informe"},
 }

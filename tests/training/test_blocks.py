@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PrinterCallback,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
+from tests.training.test_ppo import PROMPTS, config, share_of_target, tiny_model, tiny_tokenizer, updates, weights
 from training import adapters
 from training.blocks import Ragged, blocks_for
 from training.config import LoraSettings
 from training.policy import PolicyWithValue, pad_rows
+from training.ppo import PPOTrainer
 
 VOCABULARY = 24
 SHAPE = {
@@ -119,3 +130,31 @@ def test_a_model_of_another_kind_is_left_to_itself() -> None:
     model = gpt2(scale_attn_by_inverse_layer_idx=True)
     config = LoraConfig(r=2, target_modules=["c_attn"], task_type="CAUSAL_LM", fan_in_fan_out=True)
     assert blocks_for(adapters.attach(model, config)) is None
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_an_update_is_the_same_with_and_without_blocks_and_kept_states(tmp_path: Path, layers: int) -> None:
+    found = []
+    for fast in (True, False):
+        model = tiny_model()
+        trainer = PPOTrainer(
+            model,
+            share_of_target,
+            config(tmp_path / str(fast), num_updates=2),
+            train_dataset=PROMPTS,
+            processing_class=tiny_tokenizer(),
+            peft_config=adapters.lora_config(LoraSettings(r=4, alpha=8, layers=layers), model),
+        )
+        trainer.remove_callback(PrinterCallback)
+        if not fast:
+            trainer.model.blocks = None
+        experience = trainer.collect(0)
+        assert (experience.trunk is not None) == (fast and layers == 1)
+        if experience.trunk is not None:
+            sizes = [len(p) + len(c) for p, c in zip(experience.prompt_ids, experience.completion_ids, strict=True)]
+            assert [len(states) for states in experience.trunk] == sizes
+        trainer.train()
+        found.append((updates(trainer), weights(trainer)))
+    assert found[0][0][0]["first_ratio_error"] == 0.0
+    for name, value in found[0][1].items():
+        torch.testing.assert_close(value, found[1][1][name], atol=5e-5, rtol=1e-3)

@@ -188,7 +188,7 @@ def test_an_unknown_base_model_is_refused(tmp_path: Path, capsys: pytest.Capture
         (["up", "--port", "99999"], "must be from 1 to 65535, not 99999"),
         (["up", "--port", "http"], "must be a whole number, not 'http'"),
         (["train", "sft"], "the following arguments are required: --out, --tasks"),
-        (["train", "dpo"], "invalid choice: 'dpo'"),
+        (["train", "kto"], "invalid choice: 'kto'"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,23 +12,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training import launch
 from training.config import (
     DecodingSettings,
+    DPOSettings,
     EvaluationSettings,
+    GRPOSettings,
     ModelSettings,
     PPOSettings,
     RewardModelSettings,
+    RLOOSettings,
     SFTSettings,
     TaskSettings,
 )
-from workers.commands.options import add_settings, read_settings
+from training.progress import Silent
+from workers.commands.options import add_settings, read_settings, whole_number
 from workers.problems import Problem
 
 if TYPE_CHECKING:
     from training.curriculum import Task
     from training.evaluate import Evaluation
     from training.progress import Progress, Watcher
+    from training.reward_model import Preference
     from workers.progress import Stage
+
+_GROUP_NOTES = ("reward", "kl", "loss")
 
 
 def add_commands(commands: Any) -> None:
@@ -74,22 +83,53 @@ def _tasks(chosen: argparse.Namespace) -> int:
 
 
 def _add_train(commands: Any) -> None:
-    train = commands.add_parser("train", help="train a model: sft, reward, ppo")
+    train = commands.add_parser("train", help="train a model: sft, reward, ppo, dpo, grpo, rloo")
     stages = train.add_subparsers(metavar="STAGE", required=True)
     sft = _stage(stages, "sft", "supervised training on the tasks' demonstrations", _sft)
     sft.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="from aval data tasks")
     sft.add_argument("--validation", type=Path, default=None, metavar="FILE")
     add_settings(sft, ModelSettings)
     add_settings(sft, SFTSettings)
-    reward = _stage(stages, "reward", "a reward model on preferences", _reward)
-    reward.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
-    reward.add_argument("--preferences", type=Path, required=True, metavar="FILE", help="from aval export")
-    add_settings(reward, RewardModelSettings)
-    ppo = _stage(stages, "ppo", "PPO with LoRA on tests, verdicts and ratings", _ppo)
-    ppo.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
-    ppo.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="from aval data tasks")
-    ppo.add_argument("--reward-model", type=Path, default=None, metavar="FOLDER")
-    add_settings(ppo, PPOSettings)
+    _add_preferring(stages, "reward", "a reward model on preferences", _reward, RewardModelSettings)
+    _add_preferring(stages, "dpo", "DPO with LoRA on preferences (TRL)", _dpo, DPOSettings)
+    ppo = _add_rewarded(stages, "ppo", "PPO with LoRA on tests, verdicts and ratings", _ppo, PPOSettings)
+    _add_launcher(ppo)
+    _add_rewarded(stages, "grpo", "GRPO with LoRA on the same rewards as ppo (TRL)", _grpo, GRPOSettings)
+    _add_rewarded(stages, "rloo", "RLOO with LoRA on the same rewards as ppo (TRL)", _rloo, RLOOSettings)
+
+
+def _add_preferring(
+    stages: Any, name: str, text: str, run: Callable[[argparse.Namespace], int], settings: type[Any]
+) -> None:
+    """A stage that learns from a file of preferences."""
+    stage = _stage(stages, name, text, run)
+    stage.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
+    stage.add_argument("--preferences", type=Path, required=True, metavar="FILE", help="from aval export")
+    add_settings(stage, settings)
+
+
+def _add_rewarded(
+    stages: Any, name: str, text: str, run: Callable[[argparse.Namespace], int], settings: type[Any]
+) -> argparse.ArgumentParser:
+    """A stage that learns from rewards for its own completions."""
+    stage = _stage(stages, name, text, run)
+    stage.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="a supervised model")
+    stage.add_argument("--tasks", type=Path, required=True, metavar="FILE", help="from aval data tasks")
+    stage.add_argument("--reward-model", type=Path, default=None, metavar="FOLDER")
+    add_settings(stage, settings)
+    return stage
+
+
+def _add_launcher(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--launcher",
+        choices=("none", "ray"),
+        default="none",
+        help="none: in this process, or in those that torchrun started (the default); ray: in workers of Ray Train",
+    )
+    stage.add_argument(
+        "--processes", type=whole_number(1, 4096), default=None, metavar="N", help="with --launcher ray; default 1"
+    )
 
 
 def _stage(stages: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -121,12 +161,9 @@ def _sft(chosen: argparse.Namespace) -> int:
 
 def _reward(chosen: argparse.Namespace) -> int:
     settings = read_settings(RewardModelSettings, chosen)
-    from workers.preferences import read_preferences
+    preferences = _read_preferences(chosen.preferences)
+    from training.reward_model import train
 
-    rows = read_preferences(chosen.preferences)
-    from training.reward_model import Preference, train
-
-    preferences = [Preference(**row) for row in rows]
     with _shown("reward_model") as watcher:
         path = train(
             chosen.backbone,
@@ -140,22 +177,78 @@ def _reward(chosen: argparse.Namespace) -> int:
 
 
 def _ppo(chosen: argparse.Namespace) -> int:
-    settings = read_settings(PPOSettings, chosen)
-    tasks = _read_tasks(chosen.tasks)
-    from training.align import align, merge
+    settings, tasks = read_settings(PPOSettings, chosen), _read_tasks(chosen.tasks)
+    _check_launcher(chosen)
+    from training.align import align
 
-    with _shown("ppo") as watcher:
-        adapter = align(
-            chosen.backbone,
-            tasks,
-            reward_model=chosen.reward_model,
-            settings=settings,
-            run_folder=chosen.out,
-            fence=_fence(chosen.out),
-            watcher=watcher,
-        )
+    reward_model = chosen.reward_model.absolute() if chosen.reward_model else None
+    return _aligned(chosen, "ppo", partial(align, tasks=tasks, reward_model=reward_model, settings=settings))
+
+
+def _grpo(chosen: argparse.Namespace) -> int:
+    settings, tasks = read_settings(GRPOSettings, chosen), _read_tasks(chosen.tasks)
+    from training.trl_stages import grpo
+
+    run = partial(grpo, tasks=tasks, reward_model=chosen.reward_model, settings=settings)
+    return _aligned(chosen, "grpo", run, notes=_GROUP_NOTES)
+
+
+def _rloo(chosen: argparse.Namespace) -> int:
+    settings, tasks = read_settings(RLOOSettings, chosen), _read_tasks(chosen.tasks)
+    from training.trl_stages import rloo
+
+    run = partial(rloo, tasks=tasks, reward_model=chosen.reward_model, settings=settings)
+    return _aligned(chosen, "rloo", run, notes=_GROUP_NOTES)
+
+
+def _dpo(chosen: argparse.Namespace) -> int:
+    settings, preferences = read_settings(DPOSettings, chosen), _read_preferences(chosen.preferences)
+    from training.trl_stages import dpo, pairs
+
+    run = partial(dpo, preferences=preferences, settings=settings)
+    notes = ("loss", "rewards/accuracies", "rewards/margins")
+    return _aligned(chosen, "dpo", run, notes=notes, told=pairs(preferences).told())
+
+
+def _aligned(
+    chosen: argparse.Namespace,
+    stage: str,
+    run: Callable[..., Path],
+    *,
+    notes: Sequence[str] = (),
+    told: Mapping[str, int] | None = None,
+) -> int:
+    """Run a stage that ends in a policy's adapter, and merge that into a model beside it."""
+    from training.align import merge
+
+    work = partial(_work, run, stage, chosen.backbone.absolute(), chosen.out.absolute(), notes)
+    if getattr(chosen, "launcher", "none") == "ray":
+        adapter = launch.on_ray(work, processes=chosen.processes or 1, storage=chosen.out / "ray")
+    else:
+        adapter = work()
+    if not launch.is_main():
+        return 0
     merged = merge(chosen.backbone, adapter, adapter.with_name(f"{adapter.name}-merged"))
-    return _say(chosen, adapter=str(adapter), model=str(merged))
+    return _say(chosen, **(told or {}), adapter=str(adapter), model=str(merged))
+
+
+def _work(run: Callable[..., Path], stage: str, backbone: Path, out: Path, notes: Sequence[str]) -> Path:
+    """What each process of a training does."""
+    with _shown(stage, notes=notes) as watcher:
+        return run(backbone, run_folder=out, fence=_fence(out), watcher=watcher)
+
+
+def _check_launcher(chosen: argparse.Namespace) -> None:
+    started = int(os.environ.get("WORLD_SIZE") or 1)
+    if chosen.launcher == "none" and chosen.processes is not None:
+        raise Problem(
+            "--processes needs --launcher ray; without Ray: "
+            f"torchrun --nproc-per-node {chosen.processes} -m workers.cli train ppo ..."
+        )
+    if chosen.launcher == "ray" and started > 1:
+        raise Problem(
+            f"--launcher ray starts the processes itself, but torchrun has started {started}: use one of them"
+        )
 
 
 def _add_generate(commands: Any) -> None:
@@ -229,26 +322,43 @@ def _tables(found: Mapping[str, Evaluation], result: Mapping[str, Any], settings
 
 
 @contextmanager
-def _shown(stage: str) -> Iterator[Watcher]:
-    """A watcher that draws progress on standard error."""
+def _shown(stage: str, *, notes: Sequence[str] = ()) -> Iterator[Watcher]:
+    """A watcher that draws progress on standard error, with these metrics or else the first three.
+
+    Of several processes that train together only the main one speaks.
+    """
+    if not launch.is_main():
+        yield Silent()
+        return
     from rich.console import Console
 
     from workers.progress import Reporter
 
     with Reporter(console=Console(stderr=True, highlight=False)).stage(stage) as shown:
-        yield _Shown(shown)
+        yield _Shown(shown, notes)
 
 
 @dataclass(frozen=True)
 class _Shown:
     stage: Stage
+    notes: Sequence[str]
 
     def step(self, progress: Progress) -> None:
-        notes = [f"{name} {value:.3g}" for name, value in list(progress.metrics.items())[:3]]
+        names = [name for name in self.notes or list(progress.metrics)[:3] if name in progress.metrics]
+        notes = [f"{name} {progress.metrics[name]:.3g}" for name in names]
         self.stage.at(progress.step, progress.total, note=", ".join(notes))
 
     def saved(self, checkpoint: Path, step: int) -> None:
         del checkpoint, step
+
+
+def _read_preferences(path: Path) -> list[Preference]:
+    from workers.preferences import read_preferences
+
+    rows = read_preferences(path)  # before torch is loaded: a broken line is told at once
+    from training.reward_model import Preference
+
+    return [Preference(**row) for row in rows]
 
 
 def _read_tasks(path: Path) -> Sequence[Task]:
@@ -269,12 +379,14 @@ def _read_split(folder: Path, split: str) -> Sequence[Task]:
 
 
 def _fence(folder: Path) -> int:
-    """The next attempt's number: on files nobody competes."""
+    """The next attempt's number, one for all processes that train together: on files nobody else competes."""
     found = [int(path.name.removeprefix("attempt-")) for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
-    return max(found, default=0) + 1
+    return launch.agreed(max(found, default=0) + 1)
 
 
 def _say(chosen: argparse.Namespace, **result: Any) -> int:
+    if not launch.is_main():
+        return 0
     if chosen.json:
         print(json.dumps(result))
     else:
