@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from training.config import DecodingSettings
 from training.models import context_length
@@ -127,6 +128,7 @@ def generate_ids(
             pad_token_id=pad_token_id,
             seed=seed,
             num_beams=1,
+            rows=rows,
         )
     device = network.device
     numbers = rows if rows is not None else range(len(prompt_ids))
@@ -209,7 +211,9 @@ def _generate_by_library(
     pad_token_id: int,
     seed: int,
     num_beams: int,
+    rows: Sequence[int] | None = None,
 ) -> list[list[int]]:
+    """Without beams every prompt has its own random numbers here, too."""
     device = next(model.parameters()).device
     width = max(len(ids) for ids in prompt_ids)
     tokens = _left_padded(prompt_ids, width, pad_token_id, device)
@@ -217,7 +221,11 @@ def _generate_by_library(
     attention = (torch.arange(width, device=device)[None, :] >= width - lengths[:, None]).long()
     room = context_length(model) - width
     sampling: dict[str, Any] = {"do_sample": False}
-    if temperature > 0:
+    if temperature > 0 and num_beams == 1:
+        chances = _uniforms(range(len(prompt_ids)) if rows is None else rows, max_new_tokens, seed).to(device)
+        drawn = _Drawn(chances, width, temperature, top_k, top_p)
+        sampling["logits_processor"] = LogitsProcessorList([drawn])
+    elif temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     was_training = model.training
     model.eval()
@@ -234,6 +242,19 @@ def _generate_by_library(
         )
     model.train(was_training)
     return [_until_end(row, eos_token_id) for row in answered[:, width:].tolist()]
+
+
+class _Drawn(LogitsProcessor):
+    """Leaves of each row's logits the token that its own random number draws."""
+
+    def __init__(self, chances: Tensor, width: int, temperature: float, top_k: int, top_p: float) -> None:
+        self.chances, self.width = chances, width
+        self.settings = temperature, top_k, top_p
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """``input_ids`` (batch, time), ``scores`` (batch, vocabulary)."""
+        chosen = _choose(scores.float(), *self.settings, self.chances[:, input_ids.shape[1] - self.width])
+        return torch.full_like(scores, float("-inf")).scatter(1, chosen[:, None], 0.0)
 
 
 def _until_end(ids: list[int], end: int) -> list[int]:

@@ -171,6 +171,11 @@ def test_a_model_of_another_architecture_goes_through_generate(micro_tokenizer, 
     end, pad = micro_tokenizer.eos_token_id, micro_tokenizer.pad_token_id
     ours = generate_ids(model, prompts[:4], max_new_tokens=6, eos_token_id=end, pad_token_id=pad)
     assert ours == [_library_greedy(model, ids, 6, end, pad) for ids in prompts[:4]]
+    # Drawn there, a row has its own random numbers too: another batch, or another process, changes nothing.
+    options = {"max_new_tokens": 6, "temperature": 1.0, "eos_token_id": end, "pad_token_id": pad, "seed": 5}
+    together = generate_ids(model, prompts[:4], **options)
+    assert [generate_ids(model, [prompts[row]], rows=[row], **options)[0] for row in range(4)] == together
+    assert generate_ids(model, [prompts[0]] * 4, **options)[1:] != [together[0]] * 3
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft asks for it
