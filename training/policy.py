@@ -30,6 +30,30 @@ class Scores(NamedTuple):
     """Of the distribution that the token was drawn from, in nats."""
 
 
+class _Chosen(torch.autograd.Function):
+    """log softmax(logits)[target], without a second table of the vocabulary's size in the forward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+        total = torch.logsumexp(logits, dim=-1)
+        ctx.save_for_backward(logits, targets, total)
+        return logits.gather(1, targets[:, None])[:, 0] - total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        logits, targets, total = ctx.saved_tensors
+        # d log p_target / d logits is the target's one minus all probabilities.
+        for_logits = (logits - total[:, None]).exp_().mul_(-gradient[:, None])
+        return for_logits.scatter_add_(1, targets[:, None], gradient[:, None]), None
+
+
+def chosen_logprobs(logits: Tensor, targets: Tensor) -> Tensor:
+    """The targets' log-probabilities, ``(tokens,)``, of logits ``(tokens, vocabulary)``."""
+    chosen: Tensor = _Chosen.apply(logits, targets)
+    return chosen
+
+
 class ValueHead(nn.Module):
     """The expected return from a hidden state, in float32 whatever the backbone computes in; starts at 0."""
 
@@ -127,7 +151,7 @@ class PolicyWithValue(nn.Module):
         with torch.set_grad_enabled(training and not value_only):
             states, whole, targets = self._states(self._policy, *rows)
             logits = self._logits(self._policy, states, whole)
-            logprobs = -nn.functional.cross_entropy(logits, targets, reduction="none")
+            logprobs = chosen_logprobs(logits, targets)
         entropy = torch.zeros_like(logprobs) if training else _entropy(logits)
         if self._value is not None:
             states, _, _ = self._states(self._value, *rows)
@@ -144,7 +168,7 @@ class PolicyWithValue(nn.Module):
         """``(tokens,)``: the same tokens under the reference."""
         states, whole, targets = self._states(self._reference, input_ids, prompt_lengths, lengths, trunk)
         logits = self._logits(self._reference, states, whole)
-        return -nn.functional.cross_entropy(logits, targets, reduction="none")
+        return chosen_logprobs(logits, targets)
 
     @torch.no_grad()
     def trunk(self, input_ids: Tensor, prompt_lengths: Tensor, lengths: Tensor) -> Tensor | None:

@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.trl_ppo_peer --weights float32 --attention eager``, in the repository's root. TRL 1.12 is the
 last that has the trainer. It trains a LoRA policy, and beside it a whole value model (``--lora-value``: with LoRA as well).
-Gradient checkpointing, on by default, would only cost time here and is off. One word from outside an update: each waits
-for a line on the standard input, and tells its figures on the standard output.
+Gradient checkpointing, on by default, would only cost time here and is off. Each update waits for a line on the standard
+input, and tells its figures on the standard output.
 """
 
 from __future__ import annotations

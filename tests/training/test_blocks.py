@@ -25,7 +25,7 @@ from tests.training.test_ppo import PROMPTS, config, share_of_target, tiny_model
 from training import adapters
 from training.blocks import Ragged, blocks_for
 from training.config import LoraSettings
-from training.policy import PolicyWithValue, pad_rows
+from training.policy import PolicyWithValue, chosen_logprobs, pad_rows
 from training.ppo import PPOTrainer
 
 VOCABULARY = 24
@@ -158,3 +158,18 @@ def test_an_update_is_the_same_with_and_without_blocks_and_kept_states(tmp_path:
     assert found[0][0][0]["first_ratio_error"] == 0.0
     for name, value in found[0][1].items():
         torch.testing.assert_close(value, found[1][1][name], atol=5e-5, rtol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(tokens=st.integers(1, 5), size=st.floats(0.1, 30.0), seed=st.integers(0, 1000))
+def test_chosen_logprobs_and_their_gradient_are_those_of_a_log_softmax(tokens: int, size: float, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    logits = (size * torch.randn(tokens, 7, generator=draw, dtype=torch.float64)).requires_grad_()
+    targets = torch.randint(7, (tokens,), generator=draw)
+    weights = torch.randn(tokens, generator=draw, dtype=torch.float64)
+    (found,) = torch.autograd.grad((chosen_logprobs(logits, targets) * weights).sum(), logits)
+    expected = torch.log_softmax(logits, -1)[range(tokens), targets]
+    torch.testing.assert_close(chosen_logprobs(logits, targets), expected, atol=1e-10, rtol=1e-10)
+    torch.testing.assert_close(
+        found, torch.autograd.grad((expected * weights).sum(), logits)[0], atol=1e-10, rtol=1e-10
+    )
