@@ -93,8 +93,8 @@ def test_the_training_command_reads_what_is_exported(
     run(capsys, "--out", str(out))
     (read,) = read_preferences(out)
     pair = Rating.objects.get(preference=-2).comparison
-    assert read["code_b"] == pair.sample_a.text, "the preferred one"
-    assert (read["code_a"], read["preference"]) == (pair.sample_b.text, 2)
+    assert read["code_a"] == pair.sample_a.text, "the preferred one"
+    assert (read["code_b"], read["preference"]) == (pair.sample_b.text, -2)
     assert (read["prompt_text"], read["signature"]) == (pair.prompt.text, pair.prompt.signature)
 
 
