@@ -56,6 +56,10 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "save_steps": (gettext_lazy("Steps between checkpoints"), gettext_lazy("What a stopped worker loses at most.")),
     "seed": (gettext_lazy("Seed"), gettext_lazy("The same seed draws the same programs.")),
     "lora": (gettext_lazy("Adapter (LoRA)"), ""),
+    "layers": (
+        gettext_lazy("Layers"),
+        gettext_lazy("From the top; 0 is all. Fewer make a PPO update cheaper and ask for a higher learning rate."),
+    ),
     "r": (gettext_lazy("Rank"), gettext_lazy("Size of the adapter.")),
     "alpha": (gettext_lazy("Alpha"), gettext_lazy("Scale of the adapter.")),
     "dropout": (gettext_lazy("Dropout"), ""),
