@@ -43,19 +43,16 @@ class Record:
     backbone_sha256: str
 
 
-def lora_config(
-    settings: LoraSettings, model: PreTrainedModel, *, reward: bool = False, layers: int | None = None
-) -> LoraConfig:
-    """LoRA on every linear map but the output's, in the top ``layers`` layers (``settings.layers`` by default; 0: all).
+def lora_config(settings: LoraSettings, model: PreTrainedModel, *, reward: bool = False) -> LoraConfig:
+    """LoRA on every linear map but the output's, in the top ``settings.layers`` layers (0: all).
 
     A reward adapter is of type ``SEQ_CLS``: without it PEFT leaves the new score head frozen at its random start.
     """
-    top = settings.layers if layers is None else layers
     return LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=_top_maps(model, top) if top else "all-linear",
+        target_modules=_top_maps(model, settings.layers) if settings.layers else "all-linear",
         task_type=TaskType.SEQ_CLS if reward else TaskType.CAUSAL_LM,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )

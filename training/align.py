@@ -53,11 +53,12 @@ def align(
         raise AlignError("; ".join(f"{name} {text}" for name, text in problems.items()))
     for name in ("batch_size", "mini_batch_size"):
         share_of(getattr(settings, name), name)
-    start = checkpoints.latest(run_folder)
+    start, digest = checkpoints.latest(run_folder), backbone_sha256(backbone)
     attempt = checkpoints.attempt_folder(run_folder, fence)
     reward = compose(settings, backbone=backbone, reward_model=reward_model)
     try:
         trainer = _trainer(backbone, tasks, reward, settings, attempt, watcher)
+        trainer.backbone_sha256 = digest
         trainer.train(resume_from_checkpoint=start)
     finally:
         reward.close()
@@ -65,13 +66,13 @@ def align(
         return attempt / FINAL
     last = [row for row in trainer.state.log_history if "update" in row][-1]
     summary = {"updates": trainer.updates_done, "last_update": last}
-    return write_policy(trainer.model.policy, attempt, backbone=backbone, summary=summary)
+    return write_policy(trainer.model.policy, attempt, digest=digest, summary=summary)
 
 
-def write_policy(model: PeftModel, attempt: Path, *, backbone: Path, summary: Mapping[str, Any]) -> Path:
-    """Write the attempt's result, an adapter with its record and a summary, and return its folder."""
+def write_policy(model: PeftModel, attempt: Path, *, digest: str, summary: Mapping[str, Any]) -> Path:
+    """Write the attempt's result, an adapter with its backbone's digest and a summary, and return its folder."""
     folder = fresh_final(attempt)
-    adapters.save(model, folder, adapters.Record(KIND, backbone_sha256(backbone)))
+    adapters.save(model, folder, adapters.Record(KIND, digest))
     write_summary(folder, SUMMARY, summary)
     checkpoints.complete(folder)
     return folder
@@ -124,7 +125,6 @@ def _trainer(
         peft_config=adapters.lora_config(settings.lora, model),
         callbacks=[Reporter("ppo", attempt, watcher, total=settings.num_updates, step_metric="update")],
     )
-    trainer.backbone_sha256 = backbone_sha256(backbone)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

@@ -141,8 +141,8 @@ class RewardSettings:
 
 
 @dataclass(frozen=True)
-class PPOSettings:
-    """One PPO run with LoRA (names are TRL's)."""
+class RolloutSettings:
+    """What all that learn from their own completions have in common (names are TRL's)."""
 
     num_updates: int = setting(36, low=1, high=100_000)
     learning_rate: float = setting(5e-4, above=0.0, high=1.0)
@@ -153,6 +153,12 @@ class PPOSettings:
     """Rollouts per optimiser step; divides batch_size."""
     micro_batch_size: int = setting(32, low=1, high=65_536)
     """Most rollouts in one forward and backward pass: memory and speed, not results."""
+
+
+@dataclass(frozen=True)
+class PPOSettings(RolloutSettings):
+    """One PPO run with LoRA."""
+
     num_ppo_epochs: int = setting(2, low=1, high=64)
     kl_coef: float = setting(0.03, low=0.0, high=10.0)
     kl_estimator: str = setting("k1", choices=("k1", "k3"))
@@ -220,18 +226,9 @@ class DPOSettings:
 
 
 @dataclass(frozen=True)
-class GroupSettings:
+class GroupSettings(RolloutSettings):
     """What GRPO and RLOO have in common: each completion is judged against the others of its prompt."""
 
-    num_updates: int = setting(36, low=1, high=100_000)
-    learning_rate: float = setting(5e-4, above=0.0, high=1.0)
-    lr_scheduler_type: str = setting("cosine", choices=("cosine", "constant", "linear"))
-    batch_size: int = setting(128, low=2, high=65_536)
-    """Rollouts per update."""
-    mini_batch_size: int = setting(64, low=1, high=65_536)
-    """Rollouts per optimiser step; divides batch_size."""
-    micro_batch_size: int = setting(32, low=1, high=65_536)
-    """Most rollouts in one forward and backward pass."""
     num_generations: int = setting(8, low=2, high=4096)
     """Completions of one prompt, its group; divides batch_size."""
     num_iterations: int = setting(1, low=1, high=64)

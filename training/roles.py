@@ -51,7 +51,7 @@ def roles_for(
     if full_finetuning:
         if tuned:
             raise ValueError("full_finetuning needs a plain model: merge the adapter first (merge_and_unload)")
-        _without_dropout(model)
+        without_dropout(model)
         return Roles(model.requires_grad_(True), copy.deepcopy(model).eval().requires_grad_(False))
     if tuned:
         if list(model.peft_config) != [POLICY]:
@@ -67,7 +67,7 @@ def roles_for(
         policy = adapters.attach(model.to(torch.bfloat16) if bf16 else model, config)
     if value_adapter:
         _add_copy(policy, VALUE)
-    _without_dropout(policy)
+    without_dropout(policy)
     policy.set_adapter(POLICY)
     policy.set_requires_grad([POLICY, VALUE] if value_adapter else POLICY)
     return Roles(policy, REFERENCE if tuned else None, VALUE if value_adapter else None)
@@ -121,7 +121,7 @@ def _backbone_to_bf16(model: PeftModel) -> None:
             parameter.data = parameter.data.to(torch.bfloat16)
 
 
-def _without_dropout(model: torch.nn.Module) -> None:
+def without_dropout(model: torch.nn.Module) -> None:
     """PPO compares probabilities of one policy; dropout would make a new one at every pass."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

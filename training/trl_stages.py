@@ -24,12 +24,13 @@ from training.align import AlignError, columns, compose, write_policy
 from training.config import DPOSettings, GroupSettings, GRPOSettings, RLOOSettings
 from training.curriculum.task import Task
 from training.experience import draw
-from training.models import context_length, load
+from training.models import backbone_sha256, context_length, load
 from training.progress import Watcher
 from training.prompting import encode, encode_all, encode_completions, format_prompt
 from training.reporting import FINAL, Reporter, finished, share_of, shared_arguments, trl_arguments
 from training.reward_model import Preference, PreferenceError, usable
 from training.rewards import Ordered
+from training.roles import without_dropout
 from training.scoring import Scorer
 
 disable_progress_bars()  # stages report through their watcher
@@ -299,9 +300,7 @@ def _check(settings: DPOSettings | GroupSettings) -> None:
 def _load(backbone: Path) -> tuple[Any, Any]:
     """The backbone without dropout, and its tokenizer."""
     model, tokenizer = load(backbone)
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    without_dropout(model)
     return model, tokenizer
 
 
@@ -320,7 +319,7 @@ def _result(trainer: Trainer, attempt: Path, backbone: Path, summary: dict[str, 
         return attempt / FINAL
     last = next(row for row in reversed(trainer.state.log_history) if "loss" in row)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    return write_policy(model, attempt, backbone=backbone, summary={**summary, "last": last})
+    return write_policy(model, attempt, digest=backbone_sha256(backbone), summary={**summary, "last": last})
 
 
 def _named(settings: Any, names: str) -> dict[str, Any]:

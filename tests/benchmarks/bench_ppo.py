@@ -189,7 +189,7 @@ def run(layers: int, chosen: argparse.Namespace) -> None:
             ),
             train_dataset=[{"prompt": " ".join(f"w{n}" for n in ids), "prompt_ids": ids} for ids in prompts],
             processing_class=setting.tokenizer(),
-            peft_config=adapters.lora_config(LoraSettings(r=setting.RANK, alpha=setting.ALPHA), model, layers=layers),
+            peft_config=adapters.lora_config(LoraSettings(r=setting.RANK, alpha=setting.ALPHA, layers=layers), model),
             callbacks=[Clock()],
         )
         trainer.remove_callback(PrinterCallback)

@@ -484,7 +484,7 @@ MUTANTS: dict[str, Mutant] = {
     "top-k in rollouts": Mutant(4, with_options(ppo, "generate_ids", top_k=12), rollouts),
     "top-p in rollouts": Mutant(4, with_options(ppo, "generate_ids", top_p=0.8), rollouts),
     "dropout left on": Mutant(
-        4, around(roles, "_without_dropout", lambda real, model: None),
+        4, around(roles, "without_dropout", lambda real, model: None),
         test_dropout_is_off_in_a_models_own_forward_pass_too,
     ),
     # 5. Old log-probabilities by the forward pass that is trained, of the policy that drew.
