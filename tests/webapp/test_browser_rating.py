@@ -167,8 +167,9 @@ def test_two_tabs_share_one_lease_and_both_may_send_it(
     assert Assignment.objects.filter(state="leased").count() == 1
     for one in (page, tab):
         one.keyboard.press("5")
-        one.keyboard.press("Enter")
+    page.keyboard.press("Enter")
     expect(page.locator("#last-pair, .note-good").first).to_be_visible()
+    tab.keyboard.press("Enter")
     expect(tab.locator("#conflict")).to_contain_text("You have rated this pair already")
     assert Rating.objects.count() == 1
     tab.close()
