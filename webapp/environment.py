@@ -31,18 +31,28 @@ IDLE_SECONDS = 20
 one (a suspended machine) would otherwise keep its locks, and nobody could take over what it leased."""
 
 
+PREPARED_FROM = 2
+"""How often a statement of webapp.prepared is asked on a kept connection before the server keeps its plan."""
+
+
 def database(url: str, *, kept: bool = False) -> dict[str, Any]:
     """Django's settings for a postgresql:// URL; a socket folder may be given as ?host=/folder.
 
-    ``kept``: each thread keeps its connection for its next request, and looks whether it is alive before that.
+    ``kept``: each thread keeps its connection for its next request, and looks whether it is alive before that. A pooler
+    between them must know prepared statements, or be kept from them by ``?prepare_threshold=none``.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"}:
         raise EnvironmentProblem(f"DATABASE_URL must begin with postgresql://, not {parts.scheme or 'nothing'}://")
-    options = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "")
     port = options.pop("port", None) or (str(parts.port) if parts.port else "")
     options.setdefault("options", f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s")
+    threshold = options.pop("prepare_threshold", str(PREPARED_FROM) if kept else "none")
+    if threshold != "none":
+        if not threshold.isdecimal():
+            raise EnvironmentProblem(f"DATABASE_URL's prepare_threshold is a number or none, not {threshold}")
+        options["prepare_threshold"] = int(threshold)
     return {
         "ENGINE": "webapp.database",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from django.db import connection
 from django.db.models import Field, JSONField, Model, QuerySet
+from psycopg.sql import Literal
+
+if TYPE_CHECKING:
+    from webapp.database.base import DatabaseWrapper
 
 _MARK = -7_200_000_001
 """Not a number that occurs by itself: keys are positive."""
+_PLACE = re.compile("%[s%]")
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 class Prepared(Generic[Row]):
     """A queryset of ``values_list`` as a function of whole numbers and texts, which must not change its shape.
 
-    The first call has the statement written with a mark in place of each; from then on they are put in.
+    The first call has the statement written with a mark in place of each; from then on they are put in. All else
+    stands in the statement as it is, so that the server, which plans it once a connection, knows which index fits.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]]) -> None:
         self.build = build
-        self.written: tuple[str, tuple[object, ...]] | None = None
+        self.written: tuple[str, tuple[int, ...]] | None = None
 
     def __call__(self, *given: int | str) -> list[Row]:
-        marks = [_mark(place, value) for place, value in enumerate(given)]
         if self.written is None:
-            sql, parameters = self.build(*marks).query.sql_with_params()
-            assert set(marks) <= {value for value in parameters if isinstance(value, int | str)}
-            self.written = sql, parameters
-        sql, parameters = self.written
-        put_in = dict(zip(marks, given, strict=True))
-        values: list[Any] = [
-            put_in.get(value, value) if isinstance(value, int | str) else value for value in parameters
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
+            self.written = self._write(given)
+        sql, places = self.written
+        with cast("DatabaseWrapper", connection).prepared_cursor() as cursor:
+            cursor.execute(sql, [given[place] for place in places])
             rows: list[Row] = cursor.fetchall()
         return rows
+
+    def _write(self, given: tuple[int | str, ...]) -> tuple[str, tuple[int, ...]]:
+        """The statement, and which of what is given goes where."""
+        marks = [_mark(place, value) for place, value in enumerate(given)]
+        sql, parameters = self.build(*marks).query.sql_with_params()
+        connection.ensure_connection()
+        places: list[int] = []
+        left = iter(parameters)
+
+        def fixed_or_marked(found: re.Match[str]) -> str:
+            if found.group() == "%%":
+                return "%%"
+            value = next(left)
+            if isinstance(value, int | str) and value in marks:
+                places.append(marks.index(value))
+                return "%s"
+            return Literal(value).as_string(connection.connection).replace("%", "%%")
+
+        sql = _PLACE.sub(fixed_or_marked, sql)
+        assert set(places) == set(range(len(given)))
+        return sql, tuple(places)
 
 
 def _mark(place: int, value: int | str) -> int | str:

@@ -1,6 +1,7 @@
 """What a rating costs with 100,000 open pairs: SQL statements, web CPU, and how long the next pair takes to come.
 
-Run by hand: ``make bench NAME=rating ARGS="--pairs 20000"``. It starts an embedded PostgreSQL of its own and serves the
+The answer to a rating is the next pair, so "next" is the time from sending one to having the other. Run by
+hand: ``make bench NAME=rating ARGS="--pairs 20000"``. It starts an embedded PostgreSQL of its own and serves the
 application with granian. CPU is that of granian's processes, so other load on the machine does not count; latencies are
 wall clock. ``--peer-venv`` names a virtual environment with label-studio and gunicorn, which is then measured too, on
 ``--peer-database``.
@@ -12,6 +13,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import statistics
@@ -58,20 +60,19 @@ class Times:
 
     next: list[float] = field(default_factory=list)
     submit: list[float] = field(default_factory=list)
+    """Where an answer brings no pair: the peer's."""
 
 
 class Annotator:
     """One person's browser, without the browser: opens the page, sends the form that it finds there."""
 
     def __init__(self, address: str, session: str) -> None:
-        self.host, self.session, self.rated = urlsplit(address).netloc, session, ""
+        self.host, self.session, self.page = urlsplit(address).netloc, session, ""
         self.connection = http.client.HTTPConnection(self.host, timeout=60)
 
     def rate(self, times: Times) -> bool:
-        """The next pair and an answer to it; False when there is no pair."""
-        began = time.perf_counter()
-        page = self._ask("GET", f"/p/{SLUG}/rate/{self.rated}")[1]
-        opened = time.perf_counter()
+        """An answer to the pair on the page, which brings the next; False when there is no pair."""
+        page = self.page or self._ask("GET", f"/p/{SLUG}/rate/")
         fields = dict(re.findall(r'name="(csrfmiddlewaretoken|assignment|submission)" value="([^"]+)"', page))
         if "submission" not in fields:
             return False
@@ -83,13 +84,11 @@ class Annotator:
             "rationale": "B is clearer.",
         }
         sent = time.perf_counter()
-        self.rated = "?" + urlsplit(self._ask("POST", f"/p/{SLUG}/rate/submit/", form)[0]).query
-        times.next.append(opened - began)
-        times.submit.append(time.perf_counter() - sent)
+        self.page = self._ask("POST", f"/p/{SLUG}/rate/submit/", form)
+        times.next.append(time.perf_counter() - sent)
         return True
 
-    def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[str, str]:
-        """(where to go, the page)"""
+    def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
         token = form["csrfmiddlewaretoken"] if form else ""
         headers = {
             "Cookie": f"sessionid={self.session}; csrftoken={token}",
@@ -98,9 +97,9 @@ class Annotator:
         self.connection.request(method, path, urlencode(form) if form else None, headers)
         reply = self.connection.getresponse()
         text = reply.read().decode()
-        if reply.status not in (200, 302):
+        if reply.status != 200:
             raise RuntimeError(f"{method} {path}: {reply.status} {text[:500]}")
-        return reply.headers.get("Location", ""), text
+        return text
 
 
 def measured(server: Postgres, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -125,9 +124,9 @@ def measured(server: Postgres, chosen: argparse.Namespace, folder: Path) -> dict
         Annotator(address, sessions[0]).rate(Times())
         found["alone"] = _alone(Annotator(address, sessions[1]), chosen.solo, granian)
         found["500th"] = _statements(sessions[1])
-        found["together"] = _together(
-            [Annotator(address, session) for session in sessions[3 : 3 + USERS]], chosen.seconds, granian
-        )
+        crowd = [Annotator(address, session) for session in sessions[3 : 3 + USERS]]
+        found["together"] = _together(crowd, chosen.seconds, granian)
+        found["a second each"] = _together(crowd, chosen.seconds, granian, pause=1.0)
     return found
 
 
@@ -179,23 +178,16 @@ def _statements(session: str) -> dict[str, Any]:
     reset_queries()
     client = Client()
     client.cookies["sessionid"] = session
-    found: dict[str, Any] = {}
     seen: list[str] = []
-    for name in ("next, page opened", "next, after a rating"):
-        with CaptureQueriesContext(connection) as captured:
-            page = client.get(f"/p/{SLUG}/rate/", {"rated": str(found["rated"])} if "rated" in found else {})
-        found[name] = len(captured)
-        seen += [query["sql"] for query in captured]
-        form = {
-            "assignment": page.context["assignment"].pk,
-            "submission": page.context["submission"],
-            "preference": "1",
-        }
-        with CaptureQueriesContext(connection) as captured:
-            done = client.post(f"/p/{SLUG}/rate/submit/", form)
-        found["submit"], found["rated"] = len(captured), done.headers["Location"].rpartition("=")[2]
-        seen += [query["sql"] for query in captured]
-    del found["rated"]
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(f"/p/{SLUG}/rate/")
+    found: dict[str, Any] = {"page opened": len(captured)}
+    seen += [query["sql"] for query in captured]
+    form = {"assignment": page.context["assignment"].pk, "submission": page.context["submission"], "preference": "1"}
+    with CaptureQueriesContext(connection) as captured:
+        client.post(f"/p/{SLUG}/rate/submit/", form)
+    found["submit and next"] = len(captured)
+    seen += [query["sql"] for query in captured]
     return {**found, "plans": [plan for sql in seen if (plan := _plan(sql)) is not None]}
 
 
@@ -235,18 +227,18 @@ def _alone(annotator: Annotator, ratings: int, granian: int) -> dict[str, float]
         "web CPU ms a rating": 1000 * (_cpu_seconds(granian) - cpu) / ratings,
         "next p50 ms, first 50": _ms(times.next[:50], 50),
         "next p50 ms, last 50": _ms(times.next[-50:], 50),
-        "submit p50 ms": _ms(times.submit, 50),
+        "next p95 ms": _ms(times.next, 95),
     }
 
 
-def _together(annotators: Sequence[Annotator], seconds: float, granian: int) -> dict[str, float]:
-    """All at once, each as fast as they are answered."""
+def _together(annotators: Sequence[Annotator], seconds: float, granian: int, pause: float = 0.0) -> dict[str, float]:
+    """All at once, each as fast as they are answered, or after about so many seconds on a pair."""
     times, failures, until = Times(), [], time.monotonic() + seconds
 
     def work(annotator: Annotator) -> None:
         try:
             while time.monotonic() < until and annotator.rate(times):
-                pass
+                time.sleep(random.uniform(0.5, 1.5) * pause)
         except Exception as failure:  # noqa: BLE001 (raised again below)
             failures.append(failure)
 
@@ -258,7 +250,7 @@ def _together(annotators: Sequence[Annotator], seconds: float, granian: int) -> 
         thread.join()
     if failures:
         raise failures[0]
-    took, count = time.monotonic() - began, len(times.submit)
+    took, count = time.monotonic() - began, len(times.next)
     return {
         "web CPU ms a rating": 1000 * (_cpu_seconds(granian) - cpu) / count,
         "ratings a second": count / took,
@@ -266,6 +258,7 @@ def _together(annotators: Sequence[Annotator], seconds: float, granian: int) -> 
             f"{name} p{q} ms": _ms(values, q)
             for name, values in (("next", times.next), ("submit", times.submit))
             for q in (50, 95)
+            if values
         },
     }
 
@@ -340,16 +333,21 @@ def _print(ours: dict[str, Any], peer: dict[str, Any] | None) -> None:
         plans = ours[when]["plans"]
         slowest = max(plans, key=lambda plan: plan["ms"])
         print(f"SQL statements, begin and commit among them, {when} rating:")
-        for name in ("next, page opened", "next, after a rating", "submit"):
+        for name in ("page opened", "submit and next"):
             print(f"  {name:<24} {ours[when][name]:6}")
         print(f"  in the database, ms      {sum(plan['ms'] for plan in plans):6.2f} of all SELECTs, "
               f"{slowest['ms']:.2f} of the slowest: {slowest['sql'][:60]}...")  # fmt: skip
         print(f"  tables of more than {LARGE:,} rows read from end to end: "
               f"{sorted({scan for plan in plans for scan in plan['scans']}) or 'none'}")  # fmt: skip
-    for part in ("alone", "together"):
-        print("one person alone:" if part == "alone" else f"{USERS} people at once:")
+    parts = {
+        "alone": "one person alone:",
+        "together": f"{USERS} people at once:",
+        "a second each": f"{USERS} people who look at a pair for a second:",
+    }
+    for part, title in parts.items():
+        print(title)
         for name, value in ours[part].items():
-            beside = f"   Label Studio {peer[part][name]:8.1f}" if peer and name in peer[part] else ""
+            beside = f"   Label Studio {peer[part][name]:8.1f}" if peer and name in peer.get(part, {}) else ""
             print(f"  {name:<24} {value:8.1f}{beside}")
     if peer is None:
         print(

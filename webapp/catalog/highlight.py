@@ -8,9 +8,9 @@ Reading a program's tokens takes far longer than writing them as HTML, so a samp
 
 from __future__ import annotations
 
-import html
 import re
 from functools import lru_cache
+from html import escape
 from itertools import groupby
 from operator import itemgetter
 
@@ -87,18 +87,18 @@ def tokens(code: str) -> str:
 @lru_cache(maxsize=512)
 def highlighted(code: str, known: str = "") -> SafeString:
     """Safe HTML for the inside of a ``<pre class="code">``; ``known``: the code's ``tokens``, where they are known."""
-    stretches = _TOKEN.findall(known)
-    if sum(int(length) for length, _ in stretches) != len(code):
-        stretches = _TOKEN.findall(tokens(code))
+    stretches = _stretches(known)
+    if sum(length for length, _ in stretches) != len(code):
+        stretches = _stretches(tokens(code))
+    drawn: dict[tuple[str, str], str] = {}  # A program's words and signs are few.
     written, at = [_LINE], 0
     for length, kind in stretches:
-        start, at = at, at + int(length)
-        text = code[start:at]
-        if _ESCAPED.search(text):
-            text = _inert(text)
-        opened, closed = _AROUND.get(kind, _PLAIN)
-        # An element ends with its line and goes on in the next.
-        written.append(f"{opened}{text.replace(_NEWLINE, f'{closed}</span>{_NEWLINE}{_LINE}{opened}')}{closed}")
+        start, at = at, at + length
+        stretch = code[start:at], kind
+        html = drawn.get(stretch)
+        if html is None:
+            html = drawn[stretch] = _drawn(*stretch)
+        written.append(html)
     page = "".join(written) + "</span>"
     if code.endswith(_NEWLINE):  # No line begins after it.
         page = page[: page.rindex(_NEWLINE) + 1]
@@ -106,9 +106,33 @@ def highlighted(code: str, known: str = "") -> SafeString:
     return mark_safe(page)  # noqa: S308
 
 
+def _stretches(known: str) -> list[tuple[int, str]]:
+    """(length, kind) of each; none when it is not what ``tokens`` writes."""
+    try:
+        return [_stretch(word) for word in known.split()]
+    except ValueError:
+        return []
+
+
+@lru_cache(maxsize=4096)
+def _stretch(word: str) -> tuple[int, str]:
+    found = _TOKEN.fullmatch(word)
+    if found is None:
+        raise ValueError(word)
+    return int(found[1]), found[2] or ""
+
+
+def _drawn(text: str, kind: str) -> str:
+    """An element ends with its line and goes on in the next."""
+    opened, closed = _AROUND.get(kind, _PLAIN)
+    if _ESCAPED.search(text):
+        text = _inert(text)
+    return f"{opened}{text.replace(_NEWLINE, f'{closed}</span>{_NEWLINE}{_LINE}{opened}')}{closed}"
+
+
 def _inert(text: str) -> str:
     # A raw return would be read as a newline.
-    return _HIDDEN.sub(_visible, html.escape(text)).replace("\r", "&#13;")
+    return _HIDDEN.sub(_visible, escape(text)).replace("\r", "&#13;")
 
 
 def _visible(found: re.Match[str]) -> str:

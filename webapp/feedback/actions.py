@@ -334,10 +334,7 @@ def _keep_slot(assignment: Assignment, comparison: Comparison) -> bool:
     if assignment.state != State.LEASED:
         slot = slots.take(comparison)
     state = State.SURPLUS if slot is None else State.SUBMITTED
-    changed = Assignment.objects.filter(pk=assignment.pk, state=assignment.state).update(
-        state=state, slot=assignment.slot if slot is None else slot, draft={}
-    )
-    if changed != 1:
+    if not slots.keep(assignment, state, assignment.slot if slot is None else slot):
         raise IntegrityError(f"assignment {assignment.pk} changed under its lock")
     return slot is not None
 

@@ -42,6 +42,7 @@ SKIP_REASONS: tuple[tuple[str, str | Promise], ...] = (
     ("display", gettext_lazy("Something is not shown properly")),
     ("other", gettext_lazy("Another reason")),
 )
+STRONGEST = max(value for value, _name, _label in PREFERENCES)
 LONGEST_RATIONALE = 4000
 LONGEST_COMMENT = 1000
 LONGEST_CODE = 100_000
@@ -55,9 +56,7 @@ class RatingForm(forms.Form):
 
     assignment = forms.IntegerField(min_value=1)
     submission = forms.UUIDField()
-    preference = forms.TypedChoiceField(
-        choices=[(value, name) for value, name, _label in PREFERENCES], coerce=int, empty_value=None, required=False
-    )
+    preference = forms.IntegerField(min_value=-STRONGEST, max_value=STRONGEST, required=False)
     unusable = forms.BooleanField(required=False)
     rationale = forms.CharField(required=False, max_length=LONGEST_RATIONALE, strip=True)
     seconds = forms.FloatField(required=False, min_value=0)
@@ -68,9 +67,7 @@ class RatingForm(forms.Form):
         for side in SIDES:
             self.fields[f"{side}_edited"] = forms.CharField(required=False, max_length=LONGEST_CODE, strip=False)
             for name in self._scales:
-                self.fields[f"{side}_{name}"] = forms.TypedChoiceField(
-                    choices=[(point, str(point)) for point in range(1, 6)], coerce=int, empty_value=None, required=False
-                )
+                self.fields[f"{side}_{name}"] = forms.IntegerField(min_value=1, max_value=5, required=False)
 
     def clean(self) -> dict[str, Any]:
         """A judgement says which is better, or that neither is of use; ``unusable`` wins when both are given."""

@@ -28,6 +28,11 @@ UPDATE feedback_comparison SET open_slots = overlap - (SELECT count(*) FROM live
 FROM free WHERE id = %(comparison)s RETURNING free.slot"""
 
 
+_KEEP = """
+UPDATE feedback_assignment SET state = %(state)s, slot = %(slot)s, draft = '{}'
+WHERE id = %(pk)s AND state = %(before)s"""
+
+
 def live(comparison: Comparison) -> QuerySet[Assignment]:
     return Assignment.objects.filter(comparison=comparison, state__in=LIVE)
 
@@ -42,6 +47,14 @@ def take(comparison: Comparison) -> int | None:
         cursor.execute(_TAKE, {"comparison": comparison.pk, "live": list(LIVE)})
         (slot,) = cursor.fetchone()
     return cast("int | None", slot)
+
+
+def keep(assignment: Assignment, state: Assignment.State, slot: int | None) -> bool:
+    """The assignment's last state, and its draft gone; False when it was in another state than it was read in."""
+    changed = {"state": state.value, "slot": slot, "pk": assignment.pk, "before": assignment.state}
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, changed)
+        return bool(cursor.rowcount == 1)
 
 
 def recount(comparison: Comparison) -> None:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.accounts.privacy import needs_consent
 from webapp.accounts.queries import signed_in
@@ -35,10 +35,8 @@ from webapp.permissions import role_required
 @role_required()
 def rate(request: HttpRequest, project: Project) -> HttpResponse:
     """The pair that this person is to rate, or that there is none. First they agree to what is kept of them."""
-    if needs_consent(request.membership):  # type: ignore[attr-defined]
-        return redirect(f"{reverse('consent', args=[project.slug])}?{urlencode({'next': _here(project)})}")
-    assignment = actions.next_assignment(signed_in(request), project)
-    return _page(request, project, assignment, values=assignment.draft if assignment else {})
+    rated = request.GET.get("rated", "")
+    return _next(request, project, int(rated) if rated.isascii() and rated.isdecimal() and len(rated) < 18 else None)
 
 
 @never_cache
@@ -52,10 +50,17 @@ def difference(request: HttpRequest, project: Project, assignment_id: int) -> Ht
     return render(request, page, context)
 
 
-@require_POST
+@never_cache
+@require_http_methods(["GET", "POST"])
 @role_required()
 def submit(request: HttpRequest, project: Project) -> HttpResponse:
-    """Store a judgement and go on to the next pair."""
+    """Store a judgement. The answer is the next pair itself: nobody waits for a second trip.
+
+    Sending it again is harmless (the form carries its submission's number), so no redirect has to guard it; the
+    page's script makes the address that of the rating page.
+    """
+    if request.method == "GET":  # Somebody signed in again after sending, or follows the address without the form.
+        return redirect(_here(project))
     form = forms.RatingForm(request.POST, scales=project.scales)
     if not form.is_valid():
         return _refused(request, project, form)
@@ -71,7 +76,9 @@ def submit(request: HttpRequest, project: Project) -> HttpResponse:
         return _conflict(request, project, error)
     if rating.surplus:
         messages.warning(request, _("Saved. Others had rated this pair in the meantime, so yours is kept as an extra."))
-    return redirect(f"{_here(project)}?rated={rating.pk}")
+    page = _next(request, project, rating.pk)
+    page["Content-Location"] = _address(project, rating.pk)
+    return page
 
 
 @require_POST
@@ -167,24 +174,32 @@ def revise(request: HttpRequest, project: Project, rating_id: int) -> HttpRespon
     return redirect(_here(project))
 
 
+def _next(request: HttpRequest, project: Project, rated: int | None) -> HttpResponse:
+    """The page with the next pair, and with what became of the one that was rated last."""
+    if needs_consent(request.membership):  # type: ignore[attr-defined]
+        return redirect(f"{reverse('consent', args=[project.slug])}?{urlencode({'next': _here(project)})}")
+    assignment = actions.next_assignment(signed_in(request), project)
+    return _page(request, project, assignment, values=assignment.draft if assignment else {}, rated=rated)
+
+
 def _page(
     request: HttpRequest,
     project: Project,
     assignment: Assignment | None,
     *,
     values: Mapping[str, Any],
+    rated: int | None = None,
     form: BaseForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     annotator = signed_in(request)
-    rated = request.GET.get("rated", "")
-    number = int(rated) if rated.isascii() and rated.isdecimal() and len(rated) < 18 else None
     context: dict[str, Any] = {
         "project": project,
         "assignment": assignment,
         "progress": queries.progress(annotator, project),
-        "last": None if number is None else queries.last_pair(annotator, project, number),
-        "saved": bool(rated),
+        "last": None if rated is None else queries.last_pair(annotator, project, rated),
+        "saved": rated is not None,
+        "address": "" if rated is None else _address(project, rated),
         "preference_choices": forms.PREFERENCES,
         "standing": _standing(request, project),
     }
@@ -266,3 +281,7 @@ def _conflict(request: HttpRequest, project: Project, error: Exception) -> HttpR
 
 def _here(project: Project) -> str:
     return reverse("feedback:rate", args=[project.slug])
+
+
+def _address(project: Project, rated: int) -> str:
+    return f"{_here(project)}?rated={rated}"

@@ -1,6 +1,10 @@
 // The rating page by keyboard, its timer, and drafts that outlive the tab. Without this script the
 // page is a plain form that works; htmx sends the drafts (see the form's last element).
 (() => {
+  // The answer to a rating is the next pair: reloading it, or coming back to it, should not send the rating again.
+  const { address } = document.querySelector(".page-head").dataset;
+  if (address) history.replaceState(history.state, "", address);
+
   const form = document.getElementById("rating");
   if (!form) return;
   const { preference, unusable, seconds } = form.elements;
