@@ -6,7 +6,7 @@ the annotator's first judgement; revisions and adjudications stand in ``ratings`
 which both are unusable are left out unless asked for, and always marked.
 
 A server-side cursor gives the keys in order, and each page of rows is fetched by its keys inside the same
-transaction: whatever the planner chooses, nothing wide is sorted, and neither side holds more than a page.
+transaction: whatever the planner chooses, nothing wide is sorted, and neither side holds more than two pages.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
@@ -185,7 +186,7 @@ def stream(
 
 
 def _pages(connection: psycopg.Connection[Any], project: Project, chosen: Selection, tally: Tally) -> Iterator[bytes]:
-    """JSON lines, some pages of them."""
+    """JSON lines, page by page; the database makes the next one while the reader has the last."""
     dataset = DATASETS[chosen.dataset]
     statement, params = _keys(project, chosen).query.sql_with_params()
     with connection.transaction():
@@ -195,10 +196,21 @@ def _pages(connection: psycopg.Connection[Any], project: Project, chosen: Select
         with connection.cursor(name="exported_keys") as keys:
             keys.execute(statement, params)
             connection.execute(_BY_KEYS)
-            while page := keys.fetchmany(PAGE):
-                lines = _page(connection, dataset, [key for (key,) in page], project.slug)
-                tally.rows += len(page)
-                yield lines
+
+            def fetched() -> tuple[int, bytes]:
+                page = [key for (key,) in keys.fetchmany(PAGE)]
+                return len(page), _page(connection, dataset, page, project.slug) if page else b""
+
+            # Left only when the page that is being made is there: nobody else is to use the connection meanwhile.
+            with ThreadPoolExecutor(1, thread_name_prefix="export") as ahead:
+                coming = ahead.submit(fetched)
+                while True:
+                    rows, lines = coming.result()
+                    if not rows:
+                        return
+                    coming = ahead.submit(fetched)
+                    tally.rows += rows
+                    yield lines
 
 
 def _page(connection: psycopg.Connection[Any], dataset: Dataset, keys: list[int], slug: str) -> bytes:
