@@ -6,11 +6,9 @@ import contextlib
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,48 +143,6 @@ def test_two_processes_go_on_from_their_checkpoint_with_the_same_numbers(togethe
         assert all(torch.equal(weight, resumed[name]) for name, weight in straight.items())
     straight, resumed = (json.loads((path / "updates-0.json").read_text()) for path in (together, tmp_path))
     assert straight == resumed
-
-
-RAY = """
-import json, sys
-from functools import partial
-from pathlib import Path
-from tests.training.test_ppo_distributed import logged
-from training.launch import on_ray
-folder = Path(sys.argv[1])
-print(json.dumps(on_ray(partial(logged, folder), processes=2, storage=folder / "ray")))
-"""
-
-
-def logged(folder: Path) -> list[dict[str, float]]:
-    return updates(ppo(folder))
-
-
-@pytest.mark.slow
-def test_two_workers_of_ray_have_the_adapters_and_losses_of_one_process(alone: PPOTrainer, tmp_path: Path) -> None:
-    found = json.loads(by_ray(RAY, tmp_path).splitlines()[-1])
-    assert found == json.loads((tmp_path / "updates-0.json").read_text())
-    assert_same_run(tmp_path, alone, logged="updates-0.json")
-
-
-def by_ray(code: str, *arguments: Path) -> str:
-    """What the code prints in a process of its own, which ends with all that Ray started for it."""
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        driver = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            output, errors = driver.communicate(timeout=240)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(driver.pid, signal.SIGKILL)
-        assert driver.returncode == 0, errors
-        return output
 
 
 CLI = "import sys; from workers.commands import main; sys.exit(main(sys.argv[1:]))"

@@ -111,6 +111,31 @@ def test_the_differences_are_shown_line_by_line(page: Page, live_server: LiveSer
     expect(table).to_contain_text("return sum(xs) / len(xs) if xs else 0.0")
 
 
+def test_after_a_rating_the_next_pair_is_there_and_reloading_sends_nothing_again(
+    page: Page, live_server: LiveServer
+) -> None:
+    at_a_pair(page, live_server.url, 3)
+    first = page.locator("#rating").get_attribute("data-assignment")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url.removeprefix(live_server.url)}"))
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/p/alpha/rate/\?rated=\d+$"))
+    second = page.locator("#rating").get_attribute("data-assignment")
+    assert second != first
+    pages = [one for one in sent if one.startswith(("POST", "GET /p/"))]
+    assert pages[-1] == "POST /p/alpha/rate/submit/"  # One trip.
+    sent.clear()
+    page.reload()
+    assert page.locator("#rating").get_attribute("data-assignment") == second
+    expect(page.locator("#last-pair, .note-good").first).to_be_visible()
+    page.go_back()
+    page.go_forward()
+    assert page.locator("#rating").get_attribute("data-assignment") == second
+    assert not [one for one in sent if one.endswith("/rate/submit/")]
+    assert Rating.objects.count() == 1
+
+
 def test_the_last_rating_is_taken_back_and_stands_filled_in_as_it_was(page: Page, live_server: LiveServer) -> None:
     at_a_pair(page, live_server.url, 2)
     first = page.locator("#rating").get_attribute("data-assignment")

@@ -1,0 +1,81 @@
+"""PPO in two workers of Ray Train: the adapters, losses, rewards and KL of one process with the same global batch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.test_ppo import updates
+from tests.training.test_ppo_distributed import CLI, ROOT, assert_same_run, ppo
+from training.curriculum import Task, write_jsonl
+from workers.commands import main
+
+RAY = """
+import json, sys
+from functools import partial
+from pathlib import Path
+from tests.training.test_ppo_ray import logged
+from training.launch import on_ray
+folder = Path(sys.argv[1])
+print(json.dumps(on_ray(partial(logged, folder), processes=2, storage=folder / "ray")))
+"""
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    return updates(ppo(folder))
+
+
+def by_ray(code: str, *arguments: Path | str) -> str:
+    """What the code prints in a process of its own, which ends with all that Ray started for it."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        driver = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, errors = driver.communicate(timeout=280)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+        assert driver.returncode == 0, errors
+        return output
+
+
+def test_two_workers_of_ray_have_the_adapters_and_losses_of_one_process(tmp_path: Path) -> None:
+    found = json.loads(by_ray(RAY, tmp_path / "ray").splitlines()[-1])
+    assert found == json.loads((tmp_path / "ray" / "updates-0.json").read_text())
+    assert_same_run(tmp_path / "ray", ppo(tmp_path / "alone"), logged="updates-0.json")
+
+
+@pytest.mark.slow
+def test_the_command_with_ray_writes_one_run_and_has_the_adapter_of_one_process(
+    micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_jsonl(tmp_path / "tasks.jsonl", splits["train"][:16])
+    options = (
+        f"train ppo --json --backbone {micro_model} --tasks {tmp_path / 'tasks.jsonl'} --num-updates 2 --batch-size 8 "
+        "--mini-batch-size 4 --response-length 16 --save-steps 1 --value-pretraining-updates 1 --lora.r 4 --bf16 false"
+    ).split()
+    printed = by_ray(CLI, *options, "--launcher", "ray", "--processes", "2", "--out", str(tmp_path / "two"))
+    attempt = tmp_path / "two" / "attempt-000001"
+    assert json.loads(printed) == {"adapter": str(attempt / "final"), "model": str(attempt / "final-merged")}
+    assert (attempt / "checkpoint-8" / "rng_state_1.pth").exists()
+    assert main([*options, "--out", str(tmp_path / "one")]) == 0
+    alone = Path(json.loads(capsys.readouterr().out)["adapter"])
+    found, expected = (load_file(folder / "adapter_model.safetensors") for folder in (attempt / "final", alone))
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-4, rtol=1e-4)
