@@ -41,10 +41,10 @@ def _no_lock() -> None:
 
 def _stale_slots() -> None:
     """The comparison is chosen and its slots are read, then it is locked; what was read is not read again."""
-    from webapp.feedback import actions, slots
+    from webapp.feedback import choice, slots
     from webapp.feedback.locks import lock_comparison
 
-    claim, take, seen = actions._claim, slots.take, threading.local()
+    claim, take, seen = choice.claim, slots.take, threading.local()
 
     def read(comparison: Comparison) -> int | None:
         taken = set(slots.live(comparison).values_list("slot", flat=True))
@@ -63,14 +63,14 @@ def _stale_slots() -> None:
         return fresh if slot is None else slot
 
     _choose_without_lock()
-    actions._claim, slots.take = stale_claim, stale_slot
+    choice.claim, slots.take = stale_claim, stale_slot
 
 
 def _choose_without_lock() -> None:
-    from webapp.feedback import actions
+    from webapp.feedback import choice
     from webapp.prepared import Prepared
 
-    build = actions._shortlisted.build
+    build = choice._shortlisted.build
 
     def unlocked(annotator: int, project: int) -> Any:
         chosen = build(annotator, project)
@@ -78,9 +78,9 @@ def _choose_without_lock() -> None:
         return chosen
 
     def first(candidates: Any, *, skip_locked: bool = False) -> Any:
-        return candidates.select_related(*actions._SHOWN).order_by("-priority", "id").first()
+        return candidates.select_related(*choice.SHOWN).order_by("-priority", "id").first()
 
-    actions._shortlisted, actions._first = Prepared(unlocked), first
+    choice._shortlisted, choice._first = Prepared(unlocked), first
 
 
 def _check_after_insert() -> None:
