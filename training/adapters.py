@@ -12,14 +12,15 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.tuners.lora import LoraLayer
+from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -78,10 +79,16 @@ def attach(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
         return get_peft_model(model, config)
 
 
-def save(model: PeftModel, folder: Path, record: Record | None = None) -> None:
-    """Write the active adapter (and, of a reward model, its score head) and, if given, the record."""
+def save(
+    model: PeftModel, folder: Path, record: Record | None = None, *, weights: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write the active adapter (and, of a reward model, its score head) and, if given, the record.
+
+    ``weights`` are the adapter's under the names they have in the model, where the model itself holds pieces of them.
+    """
     # "auto" would ask the hub whether the vocabulary was resized.
-    model.save_pretrained(str(folder), save_embedding_layers=False, selected_adapters=[model.active_adapter])
+    more = {} if weights is None else {"state_dict": dict(weights)}
+    model.save_pretrained(str(folder), save_embedding_layers=False, selected_adapters=[model.active_adapter], **more)
     if record is not None:
         write_record(folder, record)
 
@@ -145,24 +152,30 @@ class MergedCopy:
 
     def __init__(self, policy: PeftModel) -> None:
         self._policy = policy
-        self._is_sum = _is_sum(policy.active_peft_config)
+        self.is_sum = _is_sum(policy.active_peft_config)
+        """Whether the adapter adds to weights and does nothing else; only then has each layer a sum of its own."""
         self.model: PreTrainedModel = merged(policy).eval().requires_grad_(False)
         inner = policy.get_base_model()
-        self._layers = {name: layer for name, layer in inner.named_modules() if isinstance(layer, LoraLayer)}
+        self.layers = {name: layer for name, layer in inner.named_modules() if isinstance(layer, LoraLayer)}
 
     @torch.no_grad()
     def refresh(self) -> PreTrainedModel:
         """Take over the adapter's present weights."""
-        if not self._is_sum:
+        if not self.is_sum:
             self.model = merged(self._policy).eval().requires_grad_(False)
             return self.model
-        for name, layer in self._layers.items():
-            target: Any = self.model.get_submodule(name)
-            weight = layer.get_base_layer().weight.float()
-            for adapter in layer.active_adapters:
-                weight = weight + layer.get_delta_weight(adapter).float()
-            target.weight.copy_(weight)
+        for name in self.layers:
+            self.take(name)
         return self.model
+
+    @torch.no_grad()
+    def take(self, name: str) -> None:
+        """Take over one layer's present weights."""
+        layer, target = self.layers[name], cast(Any, self.model.get_submodule(name))
+        weight = layer.get_base_layer().weight.float()
+        for adapter in layer.active_adapters:
+            weight = weight + layer.get_delta_weight(adapter).float()
+        target.weight.copy_(weight)
 
 
 def _is_sum(config: PeftConfig) -> bool:

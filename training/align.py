@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from torch import Tensor
 from transformers import PrinterCallback
 
 from training import adapters, checkpoints
@@ -62,17 +63,25 @@ def align(
         trainer.train(resume_from_checkpoint=start)
     finally:
         reward.close()
+    weights = trainer.policy_weights()
     if not trainer.is_world_process_zero():
         return attempt / FINAL
     last = [row for row in trainer.state.log_history if "update" in row][-1]
     summary = {"updates": trainer.updates_done, "last_update": last}
-    return write_policy(trainer.model.policy, attempt, digest=digest, summary=summary)
+    return write_policy(trainer.model.policy, attempt, digest=digest, summary=summary, weights=weights)
 
 
-def write_policy(model: PeftModel, attempt: Path, *, digest: str, summary: Mapping[str, Any]) -> Path:
+def write_policy(
+    model: PeftModel,
+    attempt: Path,
+    *,
+    digest: str,
+    summary: Mapping[str, Any],
+    weights: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Write the attempt's result, an adapter with its backbone's digest and a summary, and return its folder."""
     folder = fresh_final(attempt)
-    adapters.save(model, folder, adapters.Record(KIND, digest))
+    adapters.save(model, folder, adapters.Record(KIND, digest), weights=weights)
     write_summary(folder, SUMMARY, summary)
     checkpoints.complete(folder)
     return folder

@@ -15,6 +15,7 @@ import torch
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 from transformers import PreTrainedModel
 
 from training.blocks import Blocks, Ragged, blocks_for
@@ -119,6 +120,8 @@ class PolicyWithValue(nn.Module):
         self.is_whole = not isinstance(policy, PeftModel)
         """Whether all weights are trained."""
         bare = policy if self.is_whole else policy.get_base_model()
+        self._no_split_modules = sorted(bare._no_split_modules or [])
+        """The names of the layers' classes; accelerate reads it to make each layer a unit of FSDP."""
         self.value_head = ValueHead(bare.config.get_text_config().hidden_size)
         self._plain_head = _head_is_plain(bare)
         blocks = blocks_for(policy) if self._plain_head else None
@@ -156,10 +159,28 @@ class PolicyWithValue(nn.Module):
         if self._value is not None:
             states, _, _ = self._states(self._value, *rows)
         values = self.value_head(states)
-        if value_only and training:
+        if self.is_sharded:
+            values = values.clone()  # FSDP's hooks want no view.
+        elif value_only and training:
             # A gradient of 0 for the policy: DDP must find every parameter in the graph of this forward.
             values = values + 0.0 * sum(parameter.sum() for parameter in self.trainable().values())
         return Scores(logprobs, values, entropy)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether FSDP has cut the weights up."""
+        return isinstance(self, FSDPModule)
+
+    def gather_for_reference(self) -> None:
+        """Let FSDP gather the weights for ``reference_logprobs``, as it does for ``forward``."""
+        if "reference_logprobs" not in vars(self):
+            register_fsdp_forward_method(self, "reference_logprobs")
+
+    def fill_gradients(self) -> None:
+        """A gradient of 0 where there is none: the optimiser counts the step for every weight alike."""
+        for parameter in self.trainable().values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     @torch.no_grad()
     def reference_logprobs(
@@ -181,13 +202,18 @@ class PolicyWithValue(nn.Module):
         rows = Ragged(prompt_lengths + lengths)
         return self.blocks.run(self.blocks.embed(input_ids, rows), rows, stop=self.blocks.first_adapted)
 
+    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """What is trained: what ``load_state_dict`` takes."""
+        trained = self.trainable()
+        return {name: weight for name, weight in super().state_dict(*args, **options).items() if name in trained}
+
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Take the adapters and the value head from a checkpoint; all of them or none, the backbone never.
 
-        Of a policy that is trained whole, the policy alone, under the names that a plain model has.
+        Of a policy that is trained whole, also the policy alone, under the names that a plain model has.
         """
         trained = self.trainable()
-        if self.is_whole:
+        if self.is_whole and not any(name.startswith("value_head.") for name in state_dict):
             state_dict = {f"policy.{name}": weight for name, weight in state_dict.items()}
             trained = {name: weight for name, weight in trained.items() if name.startswith("policy.")}
         if set(state_dict) != set(trained):

@@ -39,7 +39,7 @@ from transformers import (
     set_seed,
 )
 
-from training import adapters, advantages, models, ppo_files
+from training import adapters, advantages, models, ppo_files, sharding
 from training.experience import Experience, Prompts, StepStatistics, cut, micro_batches, seed_for
 from training.policy import PolicyWithValue, pad_rows
 from training.ppo_config import PPOConfig, kl_controller
@@ -110,12 +110,18 @@ class PPOTrainer(Trainer):
             callbacks=[_EndOfUpdate(self), *(callbacks or [])],
             optimizers=optimizers,
         )
-        if self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        if self.accelerator.distributed_type == DistributedType.DEEPSPEED:
             raise DistributionError(
-                f"PPO works on the whole model, which {self.accelerator.distributed_type.value} cuts up: "
+                "PPO works on the whole model, which DEEPSPEED cuts up: "
                 "start it with torchrun, or with accelerate launch and plain data parallelism"
             )
-        self.decoder = Live(roles.policy) if self.model.is_whole else adapters.MergedCopy(roles.policy)
+        self.decoder: Live | adapters.MergedCopy | sharding.GatheredCopy
+        if self.is_fsdp_enabled:
+            sharding.configure(self.accelerator.state.fsdp_plugin)
+            self.model.blocks = None  # They read weights without the calls that gather them.
+            self.decoder = sharding.GatheredCopy(self.model, self.args.device)
+        else:
+            self.decoder = Live(roles.policy) if self.model.is_whole else adapters.MergedCopy(roles.policy)
 
     @property
     def updates_done(self) -> int:
@@ -123,14 +129,24 @@ class PPOTrainer(Trainer):
         return int(self.state.global_step) // self.args.steps_per_update
 
     def merged(self) -> PreTrainedModel:
-        """A plain model, a copy: the backbone with the policy's adapter merged in."""
+        """A plain model, a copy: the backbone with the policy's adapter merged in.
+
+        Under FSDP every process calls it.
+        """
+        if self.is_fsdp_enabled:
+            return copy.deepcopy(self.decoder.refresh())
         return copy.deepcopy(self.model.policy) if self.model.is_whole else adapters.merged(self.model.policy)
+
+    def policy_weights(self) -> dict[str, Tensor]:
+        """The weights of the policy's adapter under their names in the policy; under FSDP every process calls it."""
+        return ppo_files.under("policy.", sharding.whole(ppo_files.kept(self.model)))
 
     def train(self, resume_from_checkpoint: str | Path | None = None, **options: Any) -> Any:
         """Train, or go on from a checkpoint's folder."""
         if resume_from_checkpoint is None:
             return super().train(**options)
         state = ppo_files.read_state(Path(resume_from_checkpoint), self.model, self.backbone_sha256)
+        sharding.check_checkpoint(Path(resume_from_checkpoint), sharded=self.is_fsdp_enabled)
         self.kl_controller.value = state["kl_coef"]
         self.scorer.load_state_dict(state["rewards"])
         return super().train(resume_from_checkpoint=str(resume_from_checkpoint), **options)
@@ -156,6 +172,8 @@ class PPOTrainer(Trainer):
                 part = self.compute_loss(model, self._inputs(rows), num_items_in_batch=tokens)
                 self.accelerator.backward(part)
             loss += part.detach()
+        if self.model.is_sharded:
+            self.model.fill_gradients()
         self._steps.end_step(float(tokens), self._sum, max_update_kl=self.args.max_update_kl)
         self._steps.seconds += time.perf_counter() - started
         return loss
@@ -165,7 +183,8 @@ class PPOTrainer(Trainer):
     ) -> Any:
         """The clipped policy loss plus ``vf_coef`` times the value loss, over the mini-batch's global token count."""
         value_only = self.updates_done < self.args.value_pretraining_updates
-        scores = model(**inputs["rows"], value_only=value_only)
+        with self.accelerator.autocast():
+            scores = model(**inputs["rows"], value_only=value_only)
         real = torch.ones_like(scores.logprobs, dtype=torch.bool)
         policy = advantages.policy_loss(
             scores.logprobs, inputs["logprobs"], inputs["advantages"], real, cliprange=self.args.cliprange
@@ -220,14 +239,18 @@ class PPOTrainer(Trainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the adapters as PEFT folders (or the whole model), with a card and what a resumed run needs.
 
-        All is safetensors, JSON and text.
+        All is safetensors, JSON and text. Under FSDP every process calls it.
         """
+        model = self.accelerator.unwrap_model(self.model)
+        weights = sharding.whole(ppo_files.kept(model))
+        policy = self.decoder.refresh() if model.is_whole else model.policy
         if not self.args.should_save:
             return
         folder = Path(output_dir or self.args.output_dir)
-        model = self.accelerator.unwrap_model(self.model)
         state = {"kl_coef": self.kl_controller.value, "rewards": self.scorer.state_dict()}
-        ppo_files.save(folder, model, self.processing_class, state, self.backbone_sha256)
+        ppo_files.save(
+            folder, model, self.processing_class, state, self.backbone_sha256, policy=policy, weights=weights
+        )
         self._write_card(folder)
 
     def create_model_card(
@@ -413,6 +436,13 @@ class _EndOfUpdate(TrainerCallback):
 
     def __init__(self, trainer: PPOTrainer) -> None:
         self.trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        del args, state, kwargs
+        self.trainer.model.gather_for_reference()
+        return control
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from training import adapters
 from training.policy import PolicyWithValue
@@ -20,24 +23,44 @@ trained whole it is what any tool loads, and the value head is in a file of its 
 VALUE_HEAD = "value_head.safetensors"
 
 
-def save(folder: Path, model: PolicyWithValue, tokenizer: Any, state: Mapping[str, Any], backbone: str | None) -> None:
+def kept(model: PolicyWithValue) -> dict[str, Tensor]:
+    """What ``save`` writes under the names it has in the model: all that is trained, but for a policy trained whole."""
+    return {
+        name: weight
+        for name, weight in model.trainable().items()
+        if not model.is_whole or name.startswith("value_head.")
+    }
+
+
+def save(
+    folder: Path,
+    model: PolicyWithValue,
+    tokenizer: Any,
+    state: Mapping[str, Any],
+    backbone: str | None,
+    *,
+    policy: PreTrainedModel | PeftModel,
+    weights: Mapping[str, Tensor],
+) -> None:
     """Write a PEFT folder (or, of a policy that is trained whole, a plain model's), and what resuming needs.
 
-    ``backbone`` is the backbone's sha256, where it is known: the adapters then refuse any other.
+    ``backbone`` is the backbone's sha256, where it is known: the adapters then refuse any other. ``policy`` is a
+    policy that is trained whole, ``weights`` are those that ``kept`` names: under FSDP the model holds pieces of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if model.is_whole:
         # One file whatever its size: the Trainer's way of loading several knows no plain names.
-        model.policy.save_pretrained(str(folder), max_shard_size="1000TB")
-        save_file(_on_cpu(model.value_head.state_dict()), str(folder / VALUE_HEAD))
+        policy.save_pretrained(str(folder), max_shard_size="1000TB")
+        save_file(_on_cpu(under("value_head.", weights)), str(folder / VALUE_HEAD))
     else:
-        adapters.save(model.policy, folder, _record("policy", backbone))
+        own = under("policy.", weights)
+        adapters.save(model.policy, folder, _record("policy", backbone), weights=own)
         if model.value_adapter is not None:
             with playing(model.policy, model.value_adapter):
-                adapters.save(model.policy, folder)
+                adapters.save(model.policy, folder, weights=own)
             if backbone is not None:
                 adapters.write_record(folder / VALUE, adapters.Record("value", backbone))
-        save_file(_on_cpu(model.trainable()), str(folder / WEIGHTS), metadata={"format": "pt"})
+        save_file(_on_cpu(weights), str(folder / WEIGHTS), metadata={"format": "pt"})
     tokenizer.save_pretrained(str(folder))
     (folder / STATE).write_text(json.dumps(state))
 
@@ -62,6 +85,11 @@ def read_state(folder: Path, model: PolicyWithValue, backbone: str | None) -> di
 
 def _record(kind: str, backbone: str | None) -> adapters.Record | None:
     return None if backbone is None else adapters.Record(kind, backbone)
+
+
+def under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
 
 
 def _on_cpu(weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,15 +87,17 @@ class Live:
 def playing(policy: PeftModel, adapter: str | None) -> Iterator[None]:
     """The backbone with this adapter, or alone; which weights are trained stays as it was, inside and afterwards."""
     # PEFT freezes every adapter but the active one.
-    trained = [(parameter, parameter.requires_grad) for parameter in policy.parameters()]
+    trained = {name: parameter.requires_grad for name, parameter in policy.named_parameters()}
 
     def keep_trained() -> None:
-        for parameter, flag in trained:
-            parameter.requires_grad_(flag)
+        # By name: FSDP puts other tensors in the parameters' places while a layer is gathered.
+        for name, parameter in policy.named_parameters():
+            parameter.requires_grad_(trained[name])
 
     try:
         if adapter is None:
             with policy.disable_adapter():
+                keep_trained()
                 yield
         else:
             policy.set_adapter(adapter)

@@ -218,9 +218,9 @@ def test_a_reward_models_scale_is_that_of_all_processes_scores() -> None:
     assert several[0].state_dict() == several[1].state_dict()
 
 
-def test_a_model_in_pieces_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(DistributionError, match="on the whole model, which FSDP cuts up: start it with torchrun"):
+def test_deepspeed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.DEEPSPEED)
+    with pytest.raises(DistributionError, match="on the whole model, which DEEPSPEED cuts up: start it with torchrun"):
         trainer_of(tmp_path)
 
 
