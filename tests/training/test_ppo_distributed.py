@@ -148,14 +148,29 @@ def test_two_processes_go_on_from_their_checkpoint_with_the_same_numbers(togethe
 CLI = "import sys; from workers.commands import main; sys.exit(main(sys.argv[1:]))"
 
 
-def test_the_command_under_torchrun_writes_one_run_and_has_the_adapter_of_one_process(
-    micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_jsonl(tmp_path / "tasks.jsonl", splits["train"][:16])
-    options = (
-        f"train ppo --json --backbone {micro_model} --tasks {tmp_path / 'tasks.jsonl'} --num-updates 2 --batch-size 8 "
+def command(backbone: Path, tasks: list[Task], folder: Path) -> list[str]:
+    """``aval train ppo`` of two updates, all but where to write."""
+    write_jsonl(folder / "tasks.jsonl", tasks[:16])
+    return (
+        f"train ppo --json --backbone {backbone} --tasks {folder / 'tasks.jsonl'} --num-updates 2 --batch-size 8 "
         "--mini-batch-size 4 --response-length 16 --save-steps 1 --value-pretraining-updates 1 --lora.r 4 --bf16 false"
     ).split()
+
+
+def assert_adapter_of_one_process(adapter: Path, options: list[str], folder: Path) -> None:
+    """The adapter is the one that the same command writes in this process."""
+    assert main([*options, "--out", str(folder / "one")]) == 0
+    alone = folder / "one" / "attempt-000001" / "final"
+    found, expected = (load_file(path / "adapter_model.safetensors") for path in (adapter, alone))
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-4, rtol=1e-4)
+
+
+def test_the_command_under_torchrun_writes_one_run_and_has_the_adapter_of_one_process(
+    micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path
+) -> None:
+    options = command(micro_model, splits["train"], tmp_path)
     first, second = two_processes(CLI, *options, "--out", tmp_path / "two")
     assert second == ""
     result = json.loads(first)
@@ -167,11 +182,7 @@ def test_the_command_under_torchrun_writes_one_run_and_has_the_adapter_of_one_pr
     assert {f"rng_state_{rank}.pth" for rank in range(2)} <= {
         path.name for path in (attempt / "checkpoint-8").iterdir()
     }
-    assert main([*options, "--out", str(tmp_path / "one")]) == 0
-    alone = Path(json.loads(capsys.readouterr().out)["adapter"])
-    found, expected = (load_file(folder / "adapter_model.safetensors") for folder in (attempt / "final", alone))
-    for name, weight in expected.items():
-        torch.testing.assert_close(found[name], weight, atol=1e-4, rtol=1e-4)
+    assert_adapter_of_one_process(attempt / "final", options, tmp_path)
 
 
 @pytest.mark.parametrize(

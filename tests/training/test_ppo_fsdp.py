@@ -22,13 +22,19 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor
 
 from tests.training.test_ppo import share_of_target, tiny_model, trainer_of, updates, weights
-from tests.training.test_ppo_distributed import OPTIONS, assert_same_run, short, two_processes
+from tests.training.test_ppo_distributed import (
+    OPTIONS,
+    assert_adapter_of_one_process,
+    assert_same_run,
+    command,
+    short,
+    two_processes,
+)
 from training import adapters, sharding
-from training.curriculum import Task, write_jsonl
+from training.curriculum import Task
 from training.policy import pad_rows
 from training.ppo import PPOTrainer
 from training.reporting import DistributionError
-from workers.commands import main
 
 SETTINGS = {
     "ACCELERATE_USE_FSDP": "true",
@@ -177,23 +183,15 @@ sys.exit(main(sys.argv[1:]))
 def test_the_command_writes_the_adapter_of_one_process(
     micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_jsonl(tmp_path / "tasks.jsonl", splits["train"][:16])
-    options = (
-        f"train ppo --json --backbone {micro_model} --tasks {tmp_path / 'tasks.jsonl'} --num-updates 2 --batch-size 8 "
-        "--mini-batch-size 4 --response-length 16 --save-steps 1 --value-pretraining-updates 1 --lora.r 4 --bf16 false"
-    ).split()
-    assert main([*options, "--out", str(tmp_path / "one")]) == 0
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    first, _second = two_processes(COMMAND, *options, "--out", tmp_path / "two")
-    assert json.loads(first)["adapter"] == str(tmp_path / "two" / "attempt-000001" / "final")
-    found, expected = (
-        load_file(tmp_path / name / "attempt-000001" / "final" / "adapter_model.safetensors") for name in ("two", "one")
-    )
-    assert found.keys() == expected.keys()
-    for name, weight in expected.items():
-        torch.testing.assert_close(found[name], weight, atol=1e-4, rtol=1e-4)
-    assert list((tmp_path / "two" / "attempt-000001" / "checkpoint-8").glob("pytorch_model_fsdp*"))
+    options = command(micro_model, splits["train"], tmp_path)
+    with monkeypatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        first, _second = two_processes(COMMAND, *options, "--out", tmp_path / "two")
+    attempt = tmp_path / "two" / "attempt-000001"
+    assert json.loads(first)["adapter"] == str(attempt / "final")
+    assert_adapter_of_one_process(attempt / "final", options, tmp_path)
+    assert list((attempt / "checkpoint-8").glob("pytorch_model_fsdp*"))
 
 
 def test_a_checkpoint_is_resumed_as_it_was_made(alone: PPOTrainer, sharded: Path, tmp_path: Path) -> None:

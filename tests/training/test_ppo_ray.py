@@ -12,13 +12,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from tests.training.test_ppo import updates
-from tests.training.test_ppo_distributed import CLI, ROOT, assert_same_run, ppo
-from training.curriculum import Task, write_jsonl
-from workers.commands import main
+from tests.training.test_ppo_distributed import CLI, ROOT, assert_adapter_of_one_process, assert_same_run, command, ppo
+from training.curriculum import Task
 
 RAY = """
 import json, sys
@@ -63,19 +60,11 @@ def test_two_workers_of_ray_have_the_adapters_and_losses_of_one_process(tmp_path
 
 @pytest.mark.slow
 def test_the_command_with_ray_writes_one_run_and_has_the_adapter_of_one_process(
-    micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    micro_model: Path, splits: dict[str, list[Task]], tmp_path: Path
 ) -> None:
-    write_jsonl(tmp_path / "tasks.jsonl", splits["train"][:16])
-    options = (
-        f"train ppo --json --backbone {micro_model} --tasks {tmp_path / 'tasks.jsonl'} --num-updates 2 --batch-size 8 "
-        "--mini-batch-size 4 --response-length 16 --save-steps 1 --value-pretraining-updates 1 --lora.r 4 --bf16 false"
-    ).split()
+    options = command(micro_model, splits["train"], tmp_path)
     printed = by_ray(CLI, *options, "--launcher", "ray", "--processes", "2", "--out", str(tmp_path / "two"))
     attempt = tmp_path / "two" / "attempt-000001"
     assert json.loads(printed) == {"adapter": str(attempt / "final"), "model": str(attempt / "final-merged")}
     assert (attempt / "checkpoint-8" / "rng_state_1.pth").exists()
-    assert main([*options, "--out", str(tmp_path / "one")]) == 0
-    alone = Path(json.loads(capsys.readouterr().out)["adapter"])
-    found, expected = (load_file(folder / "adapter_model.safetensors") for folder in (attempt / "final", alone))
-    for name, weight in expected.items():
-        torch.testing.assert_close(found[name], weight, atol=1e-4, rtol=1e-4)
+    assert_adapter_of_one_process(attempt / "final", options, tmp_path)

@@ -35,8 +35,7 @@ from webapp.permissions import role_required
 @role_required()
 def rate(request: HttpRequest, project: Project) -> HttpResponse:
     """The pair that this person is to rate, or that there is none. First they agree to what is kept of them."""
-    rated = request.GET.get("rated", "")
-    return _next(request, project, int(rated) if rated.isascii() and rated.isdecimal() and len(rated) < 18 else None)
+    return _next(request, project, _key(request.GET.get("rated", "")))
 
 
 @never_cache
@@ -99,10 +98,10 @@ def draft(request: HttpRequest, project: Project) -> HttpResponse:
 @role_required()
 def renew(request: HttpRequest, project: Project) -> HttpResponse:
     """The page is still looked at: hold the pair longer. Says whether it is still held."""
-    number = request.POST.get("assignment", "")
-    if not (number.isascii() and number.isdecimal() and len(number) < 18):
+    number = _key(request.POST.get("assignment", ""))
+    if number is None:
         raise Http404
-    return JsonResponse({"held": actions.renew(signed_in(request), int(number)) is not None})
+    return JsonResponse({"held": actions.renew(signed_in(request), number) is not None})
 
 
 @require_POST
@@ -285,3 +284,8 @@ def _here(project: Project) -> str:
 
 def _address(project: Project, rated: int) -> str:
     return f"{_here(project)}?rated={rated}"
+
+
+def _key(text: str) -> int | None:
+    """A row's number, if it can be one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
