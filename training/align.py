@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,19 @@ from transformers import PrinterCallback
 
 from training import adapters, checkpoints
 from training.config import GroupSettings, PPOSettings
+from training.credit import LineCredit
 from training.curriculum.task import Task
 from training.evidence import LearnedReward, TestReward, VerifierReward
-from training.models import backbone_sha256, load
+from training.models import backbone_sha256, load, load_tokenizer
+from training.oversight import Oversight
 from training.ppo import PPOConfig, PPOTrainer
 from training.progress import Watcher
 from training.prompting import format_prompt
 from training.reporting import FINAL, Reporter, finished, fresh_final, gathered, share_of, write_summary
 from training.reward_model import RewardModel
 from training.rewards import Ordered
+from training.validation import Validation, keep_out
+from verification.cache import default_folder
 
 KIND = "policy"
 SUMMARY = "alignment.json"
@@ -40,11 +44,20 @@ def align(
     run_folder: Path,
     fence: int,
     watcher: Watcher,
+    line_comments: Mapping[str, Sequence[str]] | None = None,
+    validation: Sequence[Task] | None = None,
+    disarmed: Collection[str] = (),
 ) -> Path:
     """Run PPO with LoRA on the backbone and return the adapter's folder; ``merge`` makes a model of it.
 
-    The reward is composed of tests, verdicts and, where a reward model is given, ratings. Resumes from the newest
+    The reward is composed of tests, verdicts and, where a reward model is given, ratings; ``line_comments`` has by
+    task the texts of the lines on which annotators commented (see ``training.credit``). Resumes from the newest
     complete checkpoint of the run; a run that had ended returns at once.
+
+    The adapter is the one that solves most of the validation split, up to half of which is taken from ``validation``,
+    the rest from the tasks (``training.validation``). Paused is raised, behind a checkpoint, where a monitor of
+    ``training.guards`` raises an alarm; started again the run raises it again, until its monitor is ``disarmed`` by
+    name, or the settings put up its threshold or switch the guards off.
     """
     if (done := finished(run_folder)) is not None:
         return done
@@ -58,16 +71,27 @@ def align(
     attempt = checkpoints.attempt_folder(run_folder, fence)
     reward = compose(settings, backbone=backbone, reward_model=reward_model)
     try:
-        trainer = _trainer(backbone, tasks, reward, settings, attempt, watcher)
+        tasks, kept = keep_out(tasks, settings, validation)
+        oversight = Oversight(
+            settings.guards,
+            Validation(kept, reward.tests) if kept else None,
+            every=settings.validation_every,
+            disarmed=disarmed,
+        )
+        if start is not None:
+            oversight.load(start)
+            oversight.obey()
+        trainer = _trainer(backbone, tasks, reward, settings, attempt, watcher, line_comments or {}, oversight)
         trainer.backbone_sha256 = digest
         trainer.train(resume_from_checkpoint=start)
+        oversight.obey()
     finally:
         reward.close()
-    weights = trainer.policy_weights()
+    weights = oversight.best or trainer.policy_weights()
     if not trainer.is_world_process_zero():
         return attempt / FINAL
     last = [row for row in trainer.state.log_history if "update" in row][-1]
-    summary = {"updates": trainer.updates_done, "last_update": last}
+    summary = {"updates": trainer.updates_done, "last_update": last, **oversight.summary()}
     return write_policy(trainer.model.policy, attempt, digest=digest, summary=summary, weights=weights)
 
 
@@ -93,9 +117,10 @@ def compose(settings: PPOSettings | GroupSettings, *, backbone: Path, reward_mod
     learned = None
     if reward_model is not None and weights.learned_weight > 0:
         model = RewardModel.load(reward_model, backbone=backbone, bf16=settings.bf16)
-        learned = LearnedReward(model, clip=weights.learned_clip, gather=gathered)
-    verifier = VerifierReward() if weights.verifier_weight > 0 else None
-    return Ordered(TestReward(all_pass_share=weights.all_pass_share), verifier, learned, weights)
+        learned = LearnedReward(model, clip=weights.learned_clip, pessimism=weights.learned_pessimism, gather=gathered)
+    verifier = VerifierReward(cache=default_folder()) if weights.verifier_weight > 0 else None
+    tests = TestReward(all_pass_share=weights.all_pass_share)
+    return Ordered(tests, verifier, learned, weights, eos=load_tokenizer(backbone).eos_token_id)
 
 
 def merge(backbone: Path, adapter: Path, output: Path) -> Path:
@@ -114,6 +139,7 @@ def columns(task: Task, tokenizer: Any) -> dict[str, Any]:
         "key": task.key,
         "family": task.family,
         "entry": task.entry,
+        "signature": task.signature,
         "tests": list(task.tests),
         "prelude": task.prelude,
         "properties": list(task.properties),
@@ -122,18 +148,29 @@ def columns(task: Task, tokenizer: Any) -> dict[str, Any]:
 
 
 def _trainer(
-    backbone: Path, tasks: Sequence[Task], reward: Ordered, settings: PPOSettings, attempt: Path, watcher: Watcher
+    backbone: Path,
+    tasks: Sequence[Task],
+    reward: Ordered,
+    settings: PPOSettings,
+    attempt: Path,
+    watcher: Watcher,
+    line_comments: Mapping[str, Sequence[str]],
+    oversight: Oversight,
 ) -> PPOTrainer:
     model, tokenizer = load(backbone)
+    share = settings.line_credit
     trainer = PPOTrainer(
         model,
-        reward,
+        LineCredit(reward, tokenizer, share=share) if share else reward,
         _arguments(settings, attempt),
-        train_dataset=[columns(task, tokenizer) for task in tasks],
+        train_dataset=[
+            {**columns(task, tokenizer), "line_comments": list(line_comments.get(task.key, ()))} for task in tasks
+        ],
         processing_class=tokenizer,
         peft_config=adapters.lora_config(settings.lora, model),
-        callbacks=[Reporter("ppo", attempt, watcher, total=settings.num_updates, step_metric="update")],
+        callbacks=[oversight, Reporter("ppo", attempt, watcher, total=settings.num_updates, step_metric="update")],
     )
+    oversight.watch(trainer)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 
@@ -109,15 +109,21 @@ class LoraSettings:
 
 @dataclass(frozen=True)
 class RewardModelSettings:
-    """The reward model: TRL's RewardTrainer with LoRA on the supervised backbone."""
+    """The reward model: an ensemble of LoRA members on the supervised backbone, each by TRL's RewardTrainer."""
 
     learning_rate: float = setting(1e-3, above=0.0, high=1.0)
     batch_size: int = setting(16, low=1, high=4096)
     epochs: float = setting(2.0, above=0.0, high=1000.0)
     margin: float = setting(1.0, low=0.0, high=10.0)
     """By how much the strongest preference (3 of 3) must part the two scores; weaker ones in proportion."""
+    members: int = setting(3, low=1, high=16)
+    """Adapters trained apart, each on prompts drawn with replacement; one alone learns from all."""
+    scales_weight: float = setting(0.1, low=0.0, high=10.0)
+    """Weight of telling the raters' scales of 1 to 5, which shapes the adapter and not the score; 0 ignores them."""
+    weigh_annotators: bool = True
+    """Whether a rating counts by its annotator's estimated reliability."""
     held_out: float = setting(0.2, above=0.0, high=0.9)
-    """Share of the prompts whose comparisons are kept for the accuracy."""
+    """Share of the prompts whose comparisons are kept for the accuracy and the calibration."""
     lora: LoraSettings = LoraSettings()
     bf16: bool = True
     """Compute in bfloat16 where the hardware does."""
@@ -134,10 +140,48 @@ class RewardSettings:
     """Share of the tests' weight that only passing all of them earns; the rest goes by the fraction passed."""
     verifier_weight: float = setting(0.5, low=0.0, high=100.0)
     """For a program that passes all tests and all of whose declared properties are proved."""
-    learned_weight: float = setting(0.1, low=0.0, high=100.0)
+    learned_weight: float = setting(0.2, low=0.0, high=100.0)
     """The most that ratings may move a reward; less where that would outrank a test or a verdict."""
     learned_clip: float = setting(2.0, above=0.0, high=10.0)
     """The learned reward is z-scored and clipped to plus or minus this many standard deviations."""
+    learned_pessimism: float = setting(1.0, low=0.0, high=10.0)
+    """So many standard deviations between the reward model's members are taken off their mean score."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What pauses a PPO run (``training.guards``). A threshold of 0 leaves its monitor out."""
+
+    enabled: bool = True
+    """Whether alarms pause the run; the monitors' numbers are logged in any case."""
+    first_updates: int = setting(3, low=1, high=1000)
+    """With whose mean the later updates are compared."""
+    patience: int = setting(3, low=1, high=1000)
+    """Updates in a row past a threshold that raise an alarm."""
+    length_ratio: float = setting(2.0, low=0.0, high=1000.0)
+    """So many times as long, or as short, as at first."""
+    duplicates_rise: float = setting(0.3, low=0.0, high=1.0)
+    """Of the share of failing programs that also answer a prompt of another kind."""
+    unsupported_rise: float = setting(0.2, low=0.0, high=1.0)
+    """Of the share of verified programs with an UNSUPPORTED verdict."""
+    unknown_rise: float = setting(0.2, low=0.0, high=1.0)
+    """Of the share of verified programs with an UNKNOWN verdict."""
+    syntax_fall: float = setting(0.2, low=0.0, high=1.0)
+    """Of the share of valid Python."""
+    finished_fall: float = setting(0.2, low=0.0, high=1.0)
+    """Of the share of programs that end by themselves."""
+    most_kl: float = setting(20.0, low=0.0, high=100_000.0)
+    """To the starting model, in nats a program."""
+    truth_fall: float = setting(0.1, low=0.0, high=1.0)
+    """Of the share of the validation split that passes all tests, from its best, while the reward rises."""
+    truth_patience: int = setting(2, low=1, high=1000)
+    """The same as ``patience``, counted in times that the validation split is asked."""
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with fields that are each in range."""
+        if 0 < self.length_ratio <= 1:
+            return {"length_ratio": "must be above 1, or 0 to leave it out"}
+        return {}
 
 
 @dataclass(frozen=True)
@@ -181,6 +225,17 @@ class PPOSettings(RolloutSettings):
     """First updates that train the value head alone."""
     lora: LoraSettings = LoraSettings()
     reward: RewardSettings = RewardSettings()
+    guards: GuardSettings = GuardSettings()
+    validation_prompts: int = setting(64, low=0, high=100_000)
+    """Tasks that are kept out of training, at most a fifth of them; the adapter that solves most of them is the
+    result. 0 means none, and the last adapter."""
+    validation_every: int = setting(6, low=1, high=100_000)
+    """Updates between two times that those are asked; the first and the last update are in any case."""
+    disagreements: int = setting(12, low=0, high=1000)
+    """Completions that annotators are asked about after a run of the platform: those whose rating and tests disagree
+    most."""
+    line_credit: float = setting(0.0, low=0.0, high=0.5)
+    """Share of what a program's reward lacks that is taken at its faulty lines, where they are known."""
     bf16: bool = True
     """Compute in bfloat16 where the hardware does."""
     save_steps: int = setting(5, low=1)
@@ -354,10 +409,10 @@ SCALES: dict[str, Scale] = {
         pair_decoding=DecodingSettings(),
         reward_model=RewardModelSettings(),
         ppo=PPOSettings(),
-        evaluation=EvaluationSettings(splits=("iid", "para", "slots")),
+        evaluation=EvaluationSettings(splits=("iid", "comp", "para", "slots")),
     ),
     # Few names and numbers, so that half a minute of training teaches something: the rest of the loop needs a model
-    # that often writes valid Python.
+    # that often writes valid Python. Its end is counted in steps: on a busy machine CPU seconds buy a seventh of them.
     "tiny": Scale(
         tasks=TaskSettings(
             train=150,
@@ -369,9 +424,7 @@ SCALES: dict[str, Scale] = {
             wordings=4,
         ),
         model=ModelSettings(preset="aval-micro", vocab_size=400),
-        sft=SFTSettings(
-            learning_rate=5e-3, batch_size=8, epochs=60.0, max_cpu_seconds=30.0, warmup_ratio=0.05, save_steps=100
-        ),
+        sft=SFTSettings(learning_rate=5e-3, batch_size=8, epochs=28.0, warmup_ratio=0.05, save_steps=100),
         pairs=24,
         pairs_for_people=4,
         pair_decoding=DecodingSettings(max_new_tokens=64),
@@ -386,6 +439,56 @@ SCALES: dict[str, Scale] = {
             response_length=64,
         ),
         evaluation=EvaluationSettings(prompts=24, decoding=DecodingSettings(temperature=0.0, max_new_tokens=64)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """What ``aval experiment`` does for each seed. The seed itself replaces those of all stages."""
+
+    tasks: TaskSettings = TaskSettings(train=20_000, held_out=1000, unsafe_share=0.65, families=CORE_FAMILIES)
+    model: ModelSettings = ModelSettings()
+    sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=480.0, save_steps=500)
+    draws: int = setting(4, low=2, high=64)
+    """Answers drawn to a prompt, of which two are compared."""
+    pairs: int = setting(1500, low=1, high=1_000_000)
+    """Prompts for whose answers the panel is asked."""
+    panel: int = setting(8, low=2, high=1000)
+    """Simulated panellists; one half rates for training, the other judges."""
+    overlap: int = setting(2, low=1, high=100)
+    """Ratings a pair."""
+    reward_model: RewardModelSettings = RewardModelSettings()
+    ppo: PPOSettings = PPOSettings(num_updates=60, learning_rate=1.5e-3, lora=LoraSettings(layers=2), save_steps=10)
+    line_credit: float = setting(0.25, low=0.0, high=0.5)
+    """The share that moves to lines at fault, in the arm with line credit."""
+    dpo: DPOSettings = DPOSettings()
+    rejection_draws: int = setting(8, low=1, high=1000)
+    """The control's answers to a prompt, of which the best is learnt."""
+    rejection_share: float = setting(0.35, above=0.0, high=0.9)
+    """Of the control's CPU seconds, for drawing and judging its answers."""
+    rejection_learning_rate: float = setting(3e-4, above=0.0, high=1.0)
+    evaluation: EvaluationSettings = EvaluationSettings(splits=("iid", "comp", "para", "slots"), prompts=1000)
+
+
+EXPERIMENTS: dict[str, ExperimentSettings] = {
+    "full": ExperimentSettings(),
+    # Every piece once, within minutes; its figures say nothing.
+    "tiny": ExperimentSettings(
+        tasks=replace(SCALES["tiny"].tasks, families=(*SCALES["tiny"].tasks.families, "pipeline"), held_out=12),
+        model=SCALES["tiny"].model,
+        sft=SCALES["tiny"].sft,
+        pairs=40,
+        panel=4,
+        reward_model=SCALES["tiny"].reward_model,
+        ppo=replace(SCALES["tiny"].ppo, num_updates=2),
+        dpo=DPOSettings(epochs=1.0),
+        evaluation=EvaluationSettings(
+            splits=("iid", "comp", "para", "slots"),
+            prompts=12,
+            decoding=DecodingSettings(temperature=0.0, max_new_tokens=64),
+            bootstrap=100,
+        ),
     ),
 }
 

@@ -21,6 +21,7 @@ from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
 from training.sequences import completion_divergences
+from training.signatures import refused
 from training.similarity import bleu, parsed, same_program
 from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, pass_at, share
 from verification import Contract, Outcome, verify
@@ -66,6 +67,8 @@ class Row:
     """Whether it is one of the known solutions, up to layout."""
     bleu: float = 0.0
     """Against all known solutions, from 0 to 1."""
+    unsafe: bool = False
+    """Whether it is one of the known unsafe solutions, up to layout."""
 
 
 @dataclass(frozen=True)
@@ -215,12 +218,24 @@ def table(
     )
 
 
-_SHARES = ("full", "public", "syntax", "finished", "exact", *(str(outcome) for outcome in _OUTCOMES))
+_PROVED_AND_FULL = "proved and full"
+_SHARES = (
+    "full",
+    "public",
+    "syntax",
+    "finished",
+    "exact",
+    "unsafe",
+    *(str(outcome) for outcome in _OUTCOMES),
+    _PROVED_AND_FULL,
+)
 _LABELS = {
     "full": "full pass@1",
     "public": "public pass@1",
     "syntax": "valid syntax",
     "exact": "a known solution",
+    "unsafe": "a known unsafe one",
+    _PROVED_AND_FULL: "proved, and full",
     "bleu": "BLEU",
     "vacuous": "nothing to prove",
     "tokens": "length (tokens)",
@@ -295,7 +310,9 @@ def _verify(
     """Outcome by property of each answer; the key ``""`` holds the report's."""
     verdicts: list[dict[str, Outcome]] = []
     for task, answer in zip(tasks, answers, strict=True):
-        report = verify(answer.text, entry=task.entry, properties=task.properties, contract=contract_of(task))
+        report = refused(
+            answer.text, task.entry, task.properties, signature=task.signature, contract=task.contract
+        ) or verify(answer.text, entry=task.entry, properties=task.properties, contract=contract_of(task))
         verdicts.append({"": report.outcome, **{verdict.property: verdict.outcome for verdict in report.verdicts}})
         if len(verdicts) % _CHUNK == 0 or len(verdicts) == len(tasks):
             on_step(len(verdicts))
@@ -333,6 +350,7 @@ def _row(
         finished=answer.finished,
         exact=same_program(answer.text, references),
         bleu=bleu(answer.text, references),
+        unsafe=same_program(answer.text, [solution.code for solution in task.solutions if not solution.safe]),
     )
 
 
@@ -349,6 +367,8 @@ def _metrics(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _value(row: Row, metric: str) -> float | None:
+    if metric == _PROVED_AND_FULL:
+        return float(row.full and row.outcome == Outcome.PROVED) if row.outcome else None
     if metric in tuple(map(str, _OUTCOMES)):
         return float(row.outcome == metric) if row.outcome else None
     if metric.startswith("reward "):

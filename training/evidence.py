@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import statistics
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
-from verification.outcome import Outcome
+from training.memory import Memory
+from training.signatures import refused
+from verification.outcome import Outcome, Report
 from verification.sandbox import BadTest, Job, Pool, Result, SandboxError, SandboxUnavailable
 
 Rewards = list[float | None]
@@ -35,7 +38,10 @@ class Reward(Protocol):
 
 
 class ScoringModel(Protocol):
-    """What ``LearnedReward`` needs of a reward model."""
+    """What ``LearnedReward`` needs of a reward model.
+
+    An ensemble has ``score_members(prompts, completions)`` too: for each completion one score a member.
+    """
 
     mean: float
     std: float
@@ -75,7 +81,7 @@ class TestReward:
     def __init__(self, *, all_pass_share: float = 0.5, pool: Pool | None = None) -> None:
         self.all_pass_share = all_pass_share
         self._pool = pool
-        self._known: _Memory[Result] = _Memory(_REMEMBERED)
+        self._known: Memory[Result] = Memory(_REMEMBERED)
 
     def __call__(
         self,
@@ -89,6 +95,8 @@ class TestReward:
         log(columns, "tests_passed", [result.passed for result in results])
         log(columns, "tests_total", [result.total for result in results])
         log(columns, "tests_status", [result.status for result in results])
+        log(columns, "tests_failed", [failed(result) for result in results])
+        log(columns, "tests_error", [result.exception for result in results])
         return [self.value(result) for result in results]
 
     def value(self, result: Result) -> float:
@@ -110,11 +118,13 @@ class TestReward:
         del columns
         rows = list(zip(completions, entry, tests, prelude or [""] * len(completions), strict=True))
         keys = [_digest(code, name, list(asserts), head) for code, name, asserts, head in rows]
-        wanted = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._known}
+        found = {key: self._known.get(key) for key in keys}
+        wanted = {key: row for key, row in zip(keys, rows, strict=True) if found[key] is None}
         jobs = [Job.tests(code, name, tuple(asserts), prelude=head) for code, name, asserts, head in wanted.values()]
         for key, result in zip(wanted, self._run(jobs), strict=True):
             self._known.put(key, result)
-        return [self._known.get(key) for key in keys]
+            found[key] = result
+        return [known for key in keys if (known := found[key]) is not None]
 
     def _run(self, jobs: Sequence[Job]) -> list[Result]:
         """All results; jobs that a busy machine did not let run are tried again before that is an error."""
@@ -156,16 +166,24 @@ def passes(result: Result) -> bool:
     return result.status == "passed" and result.total > 0 and result.passed == result.total
 
 
+def failed(result: Result) -> list[int]:
+    """Which tests a program did not pass, counted from 0; those that were never reached count."""
+    return [test for test in range(result.total) if result.tests[test : test + 1] != ("passed",)]
+
+
 class VerifierReward:
     """The mean points of the properties that the task declares, 0 to 1; None where it declares none.
 
-    On its own it can be gamed by programs that do nothing: gate it by tests (``Gated``, ``Ordered``).
+    On its own it can be gamed by programs that do nothing: gate it by tests (``Gated``, ``Ordered``). A program that
+    declares other types than its task is UNSUPPORTED (see ``signatures``). ``cache`` is a folder of earlier reports,
+    which runs and processes may share.
     """
 
     name = "verifier"
 
-    def __init__(self) -> None:
-        self._known: _Memory[dict[str, str]] = _Memory(_REMEMBERED)
+    def __init__(self, *, cache: Path | None = None) -> None:
+        self.cache = cache
+        self._known: Memory[Report] = Memory(_REMEMBERED)
 
     def __call__(
         self,
@@ -175,8 +193,10 @@ class VerifierReward:
         **columns: Any,
     ) -> Rewards:
         del prompts, completion_ids
-        outcomes = self.outcomes(completions, **columns)
+        reports = self.reports(completions, **columns)
+        outcomes = [_outcomes(report) for report in reports]
         log(columns, "verdicts", outcomes)
+        log(columns, "refutations", [_refutations(report) for report in reports])
         return [self.value(found) for found in outcomes]
 
     @staticmethod
@@ -186,37 +206,58 @@ class VerifierReward:
             return None
         return math.fsum(POINTS[Outcome(outcome)] for outcome in outcomes.values()) / len(outcomes)
 
-    def outcomes(
+    def outcomes(self, completions: Sequence[str], **columns: Any) -> list[dict[str, str]]:
+        """Each program's outcome by declared property; columns as for ``reports``."""
+        return [_outcomes(report) for report in self.reports(completions, **columns)]
+
+    def reports(
         self,
         completions: Sequence[str],
         *,
         entry: Sequence[str],
         properties: Sequence[Sequence[str]],
         contract: Sequence[Mapping[str, Any] | None] | None = None,
+        signature: Sequence[str | None] | None = None,
         **columns: Any,
-    ) -> list[dict[str, str]]:
-        """Each program's outcome by declared property; a program is verified once."""
+    ) -> list[Report | None]:
+        """What the verifier says of each program's declared properties; a program is verified once."""
         del columns
-        rows = zip(completions, entry, properties, contract or [None] * len(completions), strict=True)
-        return [self._outcomes(code, name, tuple(slugs or ()), promise) for code, name, slugs, promise in rows]
+        nothing = [None] * len(completions)
+        rows = zip(completions, entry, properties, contract or nothing, signature or nothing, strict=True)
+        return [
+            self._report(code, name, tuple(slugs or ()), promise, head) for code, name, slugs, promise, head in rows
+        ]
 
-    def _outcomes(
-        self, code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None
-    ) -> dict[str, str]:
+    def _report(
+        self,
+        code: str,
+        entry: str,
+        properties: tuple[str, ...],
+        contract: Mapping[str, Any] | None,
+        signature: str | None,
+    ) -> Report | None:
         if not properties:
-            return {}
-        key = _digest(code, entry, list(properties), dict(contract) if contract else None)
-        if key not in self._known:
-            self._known.put(key, _verified(code, entry, properties, contract))
-        return dict(self._known.get(key))
+            return None
+        key = _digest(code, entry, list(properties), dict(contract) if contract else None, signature)
+        report = self._known.get(key)
+        if report is None:
+            report = refused(code, entry, properties, signature=signature, contract=contract)
+            report = report or _verified(code, entry, properties, contract, self.cache)
+            self._known.put(key, report)
+        return report
 
 
 class LearnedReward:
-    """A reward model's score, z-scored over all that was seen so far and clipped: -1 to 1.
+    """A reward model's score less ``pessimism`` times its members' disagreement, z-scored and clipped: -1 to 1.
 
-    The statistics start from those of the reward model's own training data, so that the first batches are not
-    scaled by chance; they are kept in a run's checkpoints. Where several processes train together, ``gather`` makes
-    the scores of all of them out of each one's, and all must call this reward as often.
+    What the members of an ensemble disagree on, none of them has learnt, so a policy that is drawn there is drawn by
+    their errors: each standard deviation between them costs ``pessimism`` of the score. A model of one member has no
+    disagreement.
+
+    The statistics are those of the mean scores of all that was seen so far. They start from those of the reward
+    model's own training data, so that the first batches are not scaled by chance; they are kept in a run's
+    checkpoints. Where several processes train together, ``gather`` makes the scores of all of them out of each one's,
+    and all must call this reward as often.
     """
 
     name = "learned"
@@ -226,10 +267,11 @@ class LearnedReward:
         model: ScoringModel,
         *,
         clip: float = 2.0,
+        pessimism: float = 1.0,
         gather: Callable[[list[float]], list[float]] = list,
     ) -> None:
         self.model = model
-        self.clip = clip
+        self.clip, self.pessimism = clip, pessimism
         self.gather = gather
         self.moments = Moments(model.count, model.mean, model.std**2 * max(model.count - 1, 0))
 
@@ -241,17 +283,42 @@ class LearnedReward:
         **columns: Any,
     ) -> Rewards:
         del completion_ids
-        scores = self.model.score(prompts, completions)
-        self.moments = self.moments.with_values(self.gather(scores))
-        log(columns, "rating", scores)
-        scale = self.moments.std or 1.0
-        return [max(-1.0, min(1.0, (score - self.moments.mean) / scale / self.clip)) for score in scores]
+        ratings, disagreements = judged(self.model, prompts, completions)
+        self.moments = self.moments.with_values(self.gather(ratings))
+        values = [self.value(*pair) for pair in zip(ratings, disagreements, strict=True)]
+        for name, seen in (("rating", ratings), ("disagreement", disagreements), ("learned", values)):
+            log(columns, name, seen)
+        tell(columns, "rating", ratings)
+        tell(columns, "disagreement", disagreements)
+        return list(values)
+
+    def value(self, rating: float, disagreement: float) -> float:
+        """The reward of one mean score and its members' standard deviation."""
+        return max(-1.0, min(1.0, self.deviations(rating, disagreement) / self.clip))
+
+    def deviations(self, rating: float, disagreement: float) -> float:
+        """By how many standard deviations a pessimistic score is above the mean of all scores; not yet clipped."""
+        return (rating - self.pessimism * disagreement - self.moments.mean) / (self.moments.std or 1.0)
 
     def state_dict(self) -> dict[str, float]:
         return {"count": self.moments.count, "mean": self.moments.mean, "squares": self.moments.squares}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         self.moments = Moments(int(state["count"]), float(state["mean"]), float(state["squares"]))
+
+
+def judged(model: ScoringModel, prompts: Sequence[str], completions: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Each completion's mean score over the model's members, and their standard deviation.
+
+    ValueError for a score that is no number: it would outlast its batch in the running statistics.
+    """
+    members = getattr(model, "score_members", None)
+    rows = members(prompts, completions) if members else [[score] for score in model.score(prompts, completions)]
+    for row, scores in enumerate(rows):
+        if not scores or not all(map(math.isfinite, scores)):
+            raise ValueError(f"the reward model scored completion {row} {scores}: train it anew, or leave it out")
+    means = [math.fsum(scores) / len(scores) for scores in rows]
+    return means, [statistics.stdev(scores) if len(scores) > 1 else 0.0 for scores in rows]
 
 
 class Moments:
@@ -280,40 +347,43 @@ def log(columns: Mapping[str, Any], name: str, values: Sequence[Any]) -> None:
         log_extra(name, list(values))
 
 
-V = TypeVar("V")
+def tell(columns: Mapping[str, Any], name: str, values: Sequence[float | None]) -> None:
+    """Log the mean of what is known."""
+    known = [value for value in values if value is not None]
+    metric = columns.get("log_metric")
+    if metric is not None and known:
+        metric(name, math.fsum(known) / len(known))
 
 
-class _Memory(Generic[V]):
-    """The most recent values by key."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
-
-    def get(self, key: Hashable) -> V:
-        self._values.move_to_end(key)
-        return self._values[key]
-
-    def put(self, key: Hashable, value: V) -> None:
-        self._values[key] = value
-        while len(self._values) > self.size:
-            self._values.popitem(last=False)
-
-
-def _verified(code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None) -> dict[str, str]:
+def _verified(
+    code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None, cache: Path | None
+) -> Report:
     # The solver is loaded when the first program passes its tests, not with this module.
-    from verification import Contract, verify
+    from verification import Contract
+    from verification.cache import cached_verify
 
     promise = None
     if contract is not None:
         allowed = tuple(contract.get("allowed_exceptions") or ())
         promise = Contract(contract.get("pre"), contract.get("post"), allowed)
-    report = verify(code, entry=entry, properties=properties, contract=promise)
-    found = {verdict.property: str(verdict.outcome) for verdict in report.verdicts}
-    return {slug: found[slug] for slug in properties}
+    return cached_verify(code, cache=cache, entry=entry, properties=properties, contract=promise)
+
+
+def _outcomes(report: Report | None) -> dict[str, str]:
+    return {} if report is None else {verdict.property: str(verdict.outcome) for verdict in report.verdicts}
+
+
+def _refutations(report: Report | None) -> dict[str, Any]:
+    """Where and by which call each refuted property is broken."""
+    return {
+        verdict.property: {
+            "line": verdict.line,
+            "call": verdict.counterexample.call if verdict.counterexample else None,
+            "observed": verdict.counterexample.observed if verdict.counterexample else verdict.reason,
+        }
+        for verdict in (report.verdicts if report else ())
+        if verdict.outcome is Outcome.REFUTED
+    }
 
 
 def _digest(*parts: Any) -> str:

@@ -107,8 +107,11 @@ def vocabulary_sha256(tokenizer: Any) -> str:
 
 
 def backbone_sha256(path: str | Path) -> str:
-    """Digest of a model folder's weights, so that an adapter can refuse another backbone."""
-    files = sorted(Path(path).glob("*.safetensors"))
+    """Digest of a model folder's weights, so that an adapter can refuse another backbone.
+
+    A reward model's weights are those of its members, each in a folder of its own.
+    """
+    files = sorted(Path(path).glob("*.safetensors")) or sorted(Path(path).glob("member-*/*.safetensors"))
     if not files:
         raise ModelError(f"{path} holds no *.safetensors: give the folder of a saved model")
     digest = hashlib.sha256()
@@ -121,7 +124,11 @@ def backbone_sha256(path: str | Path) -> str:
 
 def context_length(model: Any) -> int:
     """How many tokens prompt and completion may have together."""
-    config = model.config
+    return context_of(model.config)
+
+
+def context_of(config: Any) -> int:
+    """The same by a model's configuration alone."""
     return int(getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None) or 1024)
 
 

@@ -407,9 +407,8 @@ class PPOTrainer(Trainer):
             **scored.extra,
         }
         if self.args.log_completions:
-            suffix = f"-{self.args.process_index}" if self.args.world_size > 1 else ""
-            file = Path(self.args.output_dir) / "completions" / f"{update + 1:06d}{suffix}.jsonl"
-            ppo_files.write_completions(file, update + 1, columns)
+            place = (Path(self.args.output_dir), update + 1, self.args.process_index, self.args.world_size)
+            ppo_files.write_completions(ppo_files.completions_file(*place), update + 1, columns)
         every = self.args.print_completions
         if every and (update + 1) % every == 0 and self.is_world_process_zero():
             print(ppo_files.table(update + 1, columns), flush=True)

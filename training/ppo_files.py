@@ -96,6 +96,12 @@ def _on_cpu(weights: Mapping[str, Any]) -> dict[str, Any]:
     return {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
 
 
+def completions_file(folder: Path, update: int, process: int, processes: int) -> Path:
+    """Where a process writes the completions of an update (counted from 1)."""
+    suffix = f"-{process}" if processes > 1 else ""
+    return folder / "completions" / f"{update:06d}{suffix}.jsonl"
+
+
 def write_completions(file: Path, update: int, columns: Mapping[str, Sequence[Any]]) -> None:
     """Completions as JSON lines: an update that is done again after a crash replaces its first try."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +109,12 @@ def write_completions(file: Path, update: int, columns: Mapping[str, Sequence[An
         for values in zip(*columns.values(), strict=True):
             row = {"update": update, **dict(zip(columns, values, strict=True))}
             lines.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+
+
+def read_completions(file: Path) -> list[dict[str, Any]]:
+    """What ``write_completions`` wrote, one mapping a completion."""
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def table(update: int, columns: Mapping[str, Sequence[Any]], *, rows: int = 4, width: int = 48) -> str:

@@ -2,7 +2,8 @@
 
 ``Ordered`` holds that order by construction: test results first; among programs that pass all tests the verdicts on
 the properties which the task declares; the learned reward only moves within what those two leave open. A program
-that fails a test has no verdicts (``return 0`` proves everything). ``Gated`` and ``WeightedSum`` are for orders of
+that fails a test has no verdicts (``return 0`` proves everything), one that passes none gains nothing by being liked,
+and a completion that never came to its end counts as passing none. ``Gated`` and ``WeightedSum`` are for orders of
 one's own. All take and return what TRL's GRPO reward functions do.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from training.config import RewardSettings
@@ -22,10 +24,11 @@ from training.evidence import (
     VerifierReward,
     log,
     passes,
+    tell,
 )
 from verification.sandbox import Result
 
-__all__ = ["Gated", "LearnedReward", "Ordered", "Reward", "TestReward", "VerifierReward", "WeightedSum"]
+__all__ = ["Gated", "LearnedReward", "Ordered", "Reward", "TestReward", "VerifierReward", "WeightedSum", "unfinished"]
 
 _MARGIN = 0.45
 """Share of a gap that the next weaker voice may fill from either side; below a half, so neighbours never meet."""
@@ -100,8 +103,12 @@ class Ordered:
     """Tests, then verdicts, then ratings: each weaker reward stays within the gaps that the stronger ones leave.
 
     A program that passes gets ``tests_weight`` plus ``verifier_weight`` times its points; one that fails, its share
-    of ``tests_weight``. To either the learned reward (-1 to 1) adds at most ``learned_weight``, and never more than
-    just under half the gap to the next better or worse result that the task allows.
+    of ``tests_weight``. Either is moved by the learned reward (-1 to 1), at most by ``learned_weight`` and never by
+    more than just under half the gap to the next better or worse result that the task allows. Nothing is better than
+    a program that passes all and of which all is proved: there a rating only adds, 0 for the lowest and twice the
+    weight for the highest, so that it decides between programs which tests and verdicts can't tell apart.
+
+    ``eos`` is the token that ends a completion: where token ids are given, one without it at its end never finished.
     """
 
     name = "ordered"
@@ -112,8 +119,10 @@ class Ordered:
         verifier: VerifierReward | None,
         learned: Reward | None,
         settings: RewardSettings,
+        *,
+        eos: int | None = None,
     ) -> None:
-        self.tests, self.learned, self.settings = tests, learned, settings
+        self.tests, self.learned, self.settings, self.eos = tests, learned, settings, eos
         self.verifier = None if verifier is None else Gated(verifier, self._passed)
 
     def __call__(
@@ -123,65 +132,108 @@ class Ordered:
         completion_ids: Sequence[Sequence[int]] | None = None,
         **columns: Any,
     ) -> Rewards:
-        results = self.tests.results(completions, **columns)
-        nothing: Rewards = [None] * len(completions)
         arguments = (prompts, completions, completion_ids)
-        tests = self.tests(*arguments, **columns)
+        self.tests(*arguments, **columns)  # logs what was found, which the results below repeat from memory
+        results = self._results(completions, completion_ids, **columns)
+        nothing: Rewards = [None] * len(completions)
         verdicts = self.verifier(*arguments, **columns) if self.verifier else nothing
         ratings = self.learned(*arguments, **columns) if self.learned else nothing
-        declared = columns.get("properties") or [()] * len(completions)
-        parts = [
-            self.parts(result, verdict, rating, properties=len(slugs or ()))
-            for result, verdict, rating, slugs in zip(results, verdicts, ratings, declared, strict=True)
-        ]
-        self._log_parts(columns, results, tests, verdicts, ratings, parts)
+        declared = [len(slugs or ()) for slugs in columns.get("properties") or [()] * len(completions)]
+        rows = list(zip(results, verdicts, ratings, declared, strict=True))
+        parts = [self.parts(result, verdict, rating, properties=count) for result, verdict, rating, count in rows]
+        bounds = [self.bound(result, verdict, properties=count) for result, verdict, _, count in rows]
+        log(columns, "learned_bound", bounds)
+        self._log(columns, completions, completion_ids, results, verdicts, ratings, parts)
         return [math.fsum(row) for row in parts]
 
     def parts(
         self, result: Result, verdict: float | None, rating: float | None, *, properties: int
     ) -> tuple[float, float, float]:
         """What tests, verdicts and rating add to one program's reward."""
-        settings, passed = self.settings, passes(result)
-        tests = settings.tests_weight * self.tests.value(result)
-        verified = settings.verifier_weight * (verdict or 0.0) if passed else 0.0
-        room = self._room(passed, max(result.total, 1), properties if self.verifier else 0)
-        return tests, verified, min(settings.learned_weight, room) * (rating or 0.0)
-
-    def _room(self, passed: bool, tests: int, properties: int) -> float:
-        """How far a rating may move a reward without reaching a neighbour's."""
         settings = self.settings
-        one_test = settings.tests_weight * (1 - settings.all_pass_share) / tests
-        gaps = [one_test + settings.tests_weight * settings.all_pass_share if passed else one_test]
-        if passed and properties:
-            gaps.append(settings.verifier_weight * POINTS_STEP / properties)
+        tests = settings.tests_weight * self.tests.value(result)
+        verified = settings.verifier_weight * (verdict or 0.0) if passes(result) else 0.0
+        bound, liked = self.bound(result, verdict, properties=properties), _within_one(rating)
+        if rating is not None and self.is_best(result, verdict, properties=properties):
+            return tests, verified, bound * (1 + liked)
+        return tests, verified, bound * (liked if result.passed else min(liked, 0.0))
+
+    def is_best(self, result: Result, verdict: float | None, *, properties: int) -> bool:
+        """Whether neither tests nor verdicts know of a better program."""
+        undecided = self.settings.verifier_weight > 0 and self.verifier and properties and verdict != 1.0
+        return passes(result) and not undecided
+
+    def bound(self, result: Result, verdict: float | None, *, properties: int) -> float:
+        """The most that a rating may move a program's reward: never as far as a neighbour's may come."""
+        return min(self.limits(result, verdict, properties=properties).values())
+
+    def limits(self, result: Result, verdict: float | None, *, properties: int) -> dict[str, float]:
+        """What holds a rating back: its own ``weight``, the next ``test`` and the next ``verdict``, where they do.
+
+        For a program than which none is better it is ``best``, and the rating moves that much up from the middle.
+        """
+        weights, tests = self.settings, max(result.total, 1)
+        if self.is_best(result, verdict, properties=properties):
+            return {"best": weights.learned_weight}
+        verified = weights.verifier_weight if self.verifier and properties else 0.0
+        one_verdict = verified * POINTS_STEP / max(properties, 1)
+        one_test = weights.tests_weight * (1 - weights.all_pass_share) / tests
+        last_test = one_test + weights.tests_weight * weights.all_pass_share
+        if passes(result):
+            gaps = {"test": last_test, "verdict": one_verdict}
+        else:
+            next_test = one_test or last_test
+            gaps = {"test": next_test, "verdict": 0.0 if next_test else one_verdict}
         # A voice of weight 0 says nothing, so it leaves no gap to stay within.
-        return _MARGIN * min((gap for gap in gaps if gap > 0), default=math.inf)
+        held = {name: _MARGIN * gap for name, gap in gaps.items() if gap > 0}
+        return {"weight": weights.learned_weight, **held}
 
-    def _passed(self, *, completions: Sequence[str], **columns: Any) -> list[bool]:
-        columns.pop("completion_ids", None)
-        return [passes(result) for result in self.tests.results(completions, **columns)]
+    def _results(
+        self, completions: Sequence[str], completion_ids: Sequence[Sequence[int]] | None, **columns: Any
+    ) -> list[Result]:
+        """What counts of the tests: all of it for a completion that came to its end."""
+        results = self.tests.results(completions, **columns)
+        finished = self._finished(completion_ids, len(results))
+        return [result if ended else unfinished(result) for result, ended in zip(results, finished, strict=True)]
 
-    def _log_parts(
+    def _finished(self, completion_ids: Sequence[Sequence[int]] | None, count: int) -> list[bool]:
+        if self.eos is None or completion_ids is None:
+            return [True] * count
+        return [bool(ids) and ids[-1] == self.eos for ids in completion_ids]
+
+    def _passed(
+        self, *, completions: Sequence[str], completion_ids: Sequence[Sequence[int]] | None = None, **columns: Any
+    ) -> list[bool]:
+        return [passes(result) for result in self._results(completions, completion_ids, **columns)]
+
+    def _log(
         self,
         columns: Mapping[str, Any],
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None,
         results: Sequence[Result],
-        tests: Rewards,
         verdicts: Rewards,
         ratings: Rewards,
         parts: Sequence[tuple[float, float, float]],
     ) -> None:
+        """Each component and the length of each completion, and their means."""
         for name, index in (("tests", 0), ("verifier", 1), ("learned", 2)):
             log(columns, f"reward_{name}", [row[index] for row in parts])
-        metric = columns.get("log_metric")
-        if metric is None:
-            return
+        lengths = {"lines": [len(code.splitlines()) for code in completions]}
+        if completion_ids is not None:
+            lengths["tokens"] = [len(ids) for ids in completion_ids]
+        for name, counts in lengths.items():
+            log(columns, name, counts)
+            tell(columns, name, counts)
+        if "key" in columns:
+            log(columns, "key", columns["key"])
         passed = [passes(result) for result in results]
-        metric("tests", _mean(tests))
-        metric("passed", _mean([float(one) for one in passed]))
-        if self.verifier and any(passed):
-            metric("verifier", _mean([v for v, ok in zip(verdicts, passed, strict=True) if ok]))
+        tell(columns, "tests", [self.tests.value(result) for result in results])
+        tell(columns, "passed", list(map(float, passed)))
+        if self.verifier:
+            tell(columns, "verifier", [v for v, ok in zip(verdicts, passed, strict=True) if ok])
         if self.learned:
-            metric("learned", _mean(ratings))
+            tell(columns, "learned", ratings)
 
     def close(self) -> None:
         """End the sandbox's processes."""
@@ -194,14 +246,23 @@ class Ordered:
         _restore(self.learned, state)
 
 
+def unfinished(result: Result) -> Result:
+    """What counts of the tests of a completion that never came to its end."""
+    return replace(result, status="wrong", passed=0)
+
+
+def _within_one(rating: float | None) -> float:
+    """A rating as the order needs it, -1 to 1; None is 0."""
+    if rating is None:
+        return 0.0
+    if math.isnan(rating):
+        raise ValueError("the learned reward is not a number (NaN): return a number or None for each completion")
+    return max(-1.0, min(1.0, rating))
+
+
 def _weighted(parts: Sequence[tuple[float, float | None]]) -> float | None:
     known = [weight * value for weight, value in parts if value is not None]
     return math.fsum(known) if known else None
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else 0.0
 
 
 def _rows(values: Any, rows: Sequence[int], count: int) -> Any:

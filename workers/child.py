@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from training.guards import Paused
 from training.progress import Progress, Stopped
 from workers.problems import in_one_line, of_user
 
@@ -111,6 +112,10 @@ def attempt(lease: Lease, watcher: FencedWatcher) -> int:
         if watcher.cancelled:
             return _record(lambda: leases.cancelled(lease))
         return EX_TEMPFAIL if watcher.terminated else 0
+    except Paused as paused:
+        logger.warning("run %s is paused: %s", lease.run_id, paused)
+        alarms = [alarm.to_json() for alarm in paused.alarms]
+        return _record(lambda: leases.pause(lease, alarms))
     except leases.FencedOut as lost:
         logger.warning("%s", lost)
         return 0

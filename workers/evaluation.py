@@ -20,14 +20,14 @@ from typing import Any
 from training.config import EvaluationSettings, RewardSettings
 from training.curriculum import Task
 from training.evaluate import Comparison, Evaluation, Row, compare, evaluate, summarise
-from training.evidence import TestReward, VerifierReward
+from training.evidence import LearnedReward, TestReward, VerifierReward, judged
 from training.progress import Progress, Watcher
 from training.prompting import format_prompt
 from training.reward_model import RewardModel
 from training.rewards import Ordered
 from verification.sandbox import Result
 
-COMPARED = ("full", "public", "refuted", "proved")
+COMPARED = ("full", "public", "unsafe", "refuted", "proved", "proved and full")
 TESTED = ("full", "public")
 """What the tests alone tell; by language and by family no more than this is shown."""
 
@@ -86,32 +86,38 @@ def with_rewards(
         )
     finally:
         tests.close()
+    learned = None
+    if ratings is not None:
+        learned = LearnedReward(ratings, clip=settings.learned_clip, pessimism=settings.learned_pessimism)
     scores = _scores(evaluation, ratings)
     reward = Ordered(tests, VerifierReward(), None, settings)
     rows = [
-        replace(row, rewards=_rewards(row, task, result, score, reward, ratings))
+        replace(row, rewards=_rewards(row, task, result, score, reward, learned))
         for row, task, result, score in zip(evaluation.rows, asked, results, scores, strict=True)
     ]
     return replace(evaluation, rows=tuple(rows))
 
 
-def _scores(evaluation: Evaluation, ratings: RewardModel | None) -> list[float] | list[None]:
+def _scores(evaluation: Evaluation, ratings: RewardModel | None) -> list[tuple[float, float]] | list[None]:
+    """Each answer's mean score and its members' disagreement."""
     if ratings is None:
         return [None] * len(evaluation.rows)
     prompts = [format_prompt(ratings.tokenizer, row.prompt, row.signature) for row in evaluation.rows]
-    return ratings.score(prompts, [row.code for row in evaluation.rows])
+    return list(zip(*judged(ratings, prompts, [row.code for row in evaluation.rows]), strict=True))
 
 
 def _rewards(
-    row: Row, task: Task, result: Result, score: float | None, reward: Ordered, ratings: RewardModel | None
+    row: Row,
+    task: Task,
+    result: Result,
+    score: tuple[float, float] | None,
+    reward: Ordered,
+    learned: LearnedReward | None,
 ) -> dict[str, float]:
-    rating = None
-    if score is not None and ratings is not None:
-        clip = reward.settings.learned_clip
-        rating = max(-1.0, min(1.0, (score - ratings.mean) / (ratings.std or 1.0) / clip))
+    rating = learned.value(*score) if learned is not None and score is not None else None
     verdict = VerifierReward.value(row.verdicts)
     total = math.fsum(reward.parts(result, verdict, rating, properties=len(task.properties)))
-    return {"total": total} | ({} if score is None else {"ratings": score})
+    return {"total": total} | ({} if score is None else {"ratings": score[0]})
 
 
 @dataclass(frozen=True)

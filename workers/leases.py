@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -114,6 +114,23 @@ def cancelled(lease: Lease) -> None:
     """End the run as cancelled."""
     _end(lease, State.CANCELLED)
     append_event(Run(pk=lease.run_id), "cancelled", {})
+
+
+@transaction.atomic
+def pause(lease: Lease, alarms: Sequence[Mapping[str, Any]]) -> None:
+    """Leave the run to somebody who looks at the alarms; cancelled instead where that was asked for meanwhile.
+
+    It has no lease then and nobody takes it up, until it is resumed. The attempt does not count.
+    """
+    run = lease.row().select_for_update().first()
+    if run is None:
+        raise FencedOut(f"run {lease.run_id} is no longer ours")
+    if run.cancel_requested:
+        _close(run, State.CANCELLED, "")
+        append_event(run, "cancelled", {})
+        return
+    lease.row().update(state=State.PAUSED, alarms=list(alarms), attempts=F("attempts") - 1, lease_until=None)
+    append_event(run, "paused", {"alarms": list(alarms)})
 
 
 @transaction.atomic

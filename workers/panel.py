@@ -118,17 +118,33 @@ class _Desk:
     def _judge(self, page: Page, form: Form) -> dict[str, str]:
         codes = page.text["left-code"], page.text["right-code"]
         results = self._panel.results(page.text["prompt-text"].strip(), page.text["prompt-signature"].strip(), codes)
+        found = judge(self._person, self._chance, codes, results)
         answer = {"submission": form.values.get("submission") or str(uuid.uuid4()), "rationale": ""}
-        for side, code, result in zip(("left", "right"), codes, results, strict=True):
-            for name, value in scales(code, result).items():
-                answer[f"{side}_{name}"] = str(value)
-        if all(result.passed == 0 for result in results) and not any(_parses(code) for code in codes):
+        for side, values in zip(("left", "right"), found.scales, strict=True):
+            answer |= {f"{side}_{name}": str(value) for name, value in values.items()}
+        if found.preference is None:
             return {**answer, "unusable": "on"}
-        left, right = (
-            utility(self._person, code, result) + self._chance.gauss(0.0, self._person.noise)
-            for code, result in zip(codes, results, strict=True)
-        )
-        return {**answer, "preference": str(preference(left + self._person.side_bias, right))}
+        return {**answer, "preference": str(found.preference)}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a panellist says of a pair."""
+
+    preference: int | None
+    """-3 (left much better) to 3 (right much better); None where both are unusable."""
+    scales: tuple[dict[str, int], dict[str, int]]
+    """Of the left and of the right program."""
+
+
+def judge(person: Panellist, chance: random.Random, codes: Sequence[str], results: Sequence[Result]) -> Judgement:
+    """What this panellist says of two programs, left and right, whose tests had these results."""
+    pairs = list(zip(codes, results, strict=True))
+    (left_scales, right_scales) = (scales(code, result) for code, result in pairs)
+    if all(result.passed == 0 for result in results) and not any(_parses(code) for code in codes):
+        return Judgement(None, (left_scales, right_scales))
+    left, right = (utility(person, code, result) + chance.gauss(0.0, person.noise) for code, result in pairs)
+    return Judgement(preference(left + person.side_bias, right), (left_scales, right_scales))
 
 
 def preference(left: float, right: float) -> int:

@@ -49,6 +49,7 @@ _OF_USERS = {
     "FrontendError",
     "LaunchError",
     "ModelError",
+    "Paused",
     "PreferenceError",
     "Problem",
     "PromptError",

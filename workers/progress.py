@@ -27,6 +27,7 @@ TITLES = {
     "dpo": {"en": "DPO with LoRA", "es": "DPO con LoRA"},
     "grpo": {"en": "GRPO with LoRA", "es": "GRPO con LoRA"},
     "rloo": {"en": "RLOO with LoRA", "es": "RLOO con LoRA"},
+    "experiment": {"en": "Experiment", "es": "Experimento"},
     "evaluate": {"en": "Evaluation", "es": "Evaluación"},
     "report": {"en": "Report", "es": "Informe"},
 }

@@ -6,6 +6,7 @@ that ends the run under its fence: an attempt that lost its lease leaves nothing
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,9 +29,13 @@ from webapp.catalog.models import ModelVersion, Prompt, Sample
 from webapp.feedback.actions import create_comparisons
 from webapp.runs.configs import CONFIGS
 from webapp.runs.models import Run
+from workers import selection
+from workers.disagreements import disputed_pairs, put_before_annotators
 from workers.dispatch import send_unchecked
 from workers.home import Home
 from workers.leases import Lease
+from workers.line_comments import commented_lines
+from workers.preferences import preference_of
 from workers.problems import Problem
 from workers.text import storable
 
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+VALIDATION = "validation"
+"""The split that half of an alignment's validation tasks are taken from, where the project has it."""
 _VALIDATION_SHARE = 50
 """One training prompt in so many is kept out of supervised training, for its validation loss."""
 _DRAWS = 4
@@ -95,41 +102,38 @@ def sft(job: Job) -> Output:
 
 
 def generate(job: Job) -> Output:
+    from training.selection import Answer, best_pair
+
     model = _needed(job.run.base_model, "base model")
     config = job.settings
     prompts = _prompts(job.run, config.split)[: config.prompts]
     drawn = _draw(job, Path(model.path), prompts, count=config.count, settings=config.settings)
+
+    # Their texts are all that is known of the samples yet: tests and verdicts come later.
+    chosen = [best_pair([Answer(sample.text) for sample in samples]) for samples in drawn]
 
     def commit(run: Run) -> None:
         ids = add_samples(model, [sample for samples in drawn for sample in samples])
         queue = iter(ids)
         per_prompt = [[next(queue) for _ in samples] for samples in drawn]
         rows = Sample.objects.in_bulk(ids)
-        pairs = [(rows[found[0]], rows[found[1]]) for found in per_prompt if len(set(found)) > 1]
+        pairs = [
+            (rows[found[pair[0]]], rows[found[pair[1]]])
+            for found, pair in zip(per_prompt, chosen, strict=True)
+            if pair is not None
+        ]
         create_comparisons(run.project, pairs)
         send_unchecked(ids)
 
     samples = sum(len(found) for found in drawn)
-    return Output({"samples": samples, "comparisons": sum(len(found) > 1 for found in drawn)}, commit)
+    return Output({"samples": samples, "comparisons": len(chosen) - chosen.count(None)}, commit)
 
 
 def reward_model(job: Job) -> Output:
-    from training.reward_model import Preference, train
+    from training.reward_model import train
 
     backbone = _needed(job.run.base_model, "base model")
-    rows = _needed(job.run.snapshot, "snapshot").rows
-    preferences = [
-        Preference(
-            prompt_text=row["prompt_text"],
-            signature=row["signature"],
-            code_a=row["code_a"],
-            code_b=row["code_b"],
-            preference=row["preference"] or 0,
-            annotator=row["annotator"],
-            unusable=row["unusable"],
-        )
-        for row in rows
-    ]
+    preferences = [preference_of(row) for row in _needed(job.run.snapshot, "snapshot").rows]
     path = train(
         Path(backbone.path),
         preferences,
@@ -138,24 +142,36 @@ def reward_model(job: Job) -> Output:
         fence=job.fence,
         watcher=job.watcher,
     )
-    return _model(job, path, ModelVersion.Kind.REWARD, parent=backbone)
+    order = selection.order(job.run.project, path, backbone=Path(backbone.path), seed=job.run.pk)
+    output = _model(job, path, ModelVersion.Kind.REWARD, parent=backbone)
+    return replace(output, commit=selection.ordering(output.commit, order))
 
 
 def ppo(job: Job) -> Output:
-    from training.align import align, merge
+    from training.align import SUMMARY, align, merge
 
     backbone = _needed(job.run.base_model, "base model")
     adapter = align(
         Path(backbone.path),
         _tasks(job.run, "train"),
+        line_comments=commented_lines(job.run) if job.settings.line_credit else None,
         reward_model=Path(job.run.reward_model.path) if job.run.reward_model else None,
         settings=job.settings,
         run_folder=job.folder,
         fence=job.fence,
         watcher=job.watcher,
+        validation=[Task.from_json(prompt.task) for prompt in _split(job.run, VALIDATION)],
+        disarmed=job.run.disarmed,
     )
     merged = merge(Path(backbone.path), adapter, adapter.with_name(f"{adapter.name}-merged"))
-    return _model(job, merged, ModelVersion.Kind.ALIGNED, parent=backbone)
+    model = _model(job, merged, ModelVersion.Kind.ALIGNED, parent=backbone)
+    pairs = disputed_pairs(job.run, job.folder, merged, job.settings)
+
+    def commit(run: Run) -> None:
+        model.commit(run)
+        put_before_annotators(run, ModelVersion.objects.get(run=run), pairs)
+
+    return Output({**model.result, **_best(adapter / SUMMARY), "comparisons": len(pairs)}, commit)
 
 
 def evaluate(job: Job) -> Output:
@@ -267,8 +283,20 @@ def _model(job: Job, path: Path, kind: ModelVersion.Kind, *, parent: ModelVersio
     return Output({"path": str(path), "sha256": sha256}, commit)
 
 
+def _best(alignment: Path) -> dict[str, Any]:
+    """Which update's adapter an alignment ended in and how it did on the validation tasks, where it had any."""
+    summary = json.loads(alignment.read_text())
+    if (best := summary.get("best_update")) is None:
+        return {}
+    return {"best_update": best, "validation": summary["validation"]["full"][str(best)]}
+
+
+def _split(run: Run, split: str) -> list[Prompt]:
+    return list(run.project.prompts.filter(split=split).order_by("pk"))
+
+
 def _prompts(run: Run, split: str) -> list[Prompt]:
-    found = list(run.project.prompts.filter(split=split).order_by("pk"))
+    found = _split(run, split)
     if not found:
         raise Problem(f"the project has no prompts in the split {split!r}: import some first")
     return found

@@ -65,6 +65,7 @@ def _begin(sample_id: int) -> bool:
 
 @transaction.atomic
 def _check(sample_id: int, pool: Pool) -> None:
+    from training.signatures import refused
     from verification import verify
     from verification.sandbox import Job
 
@@ -75,12 +76,11 @@ def _check(sample_id: int, pool: Pool) -> None:
     suites = {Execution.Suite.PUBLIC: task["public_tests"], Execution.Suite.HIDDEN: task["hidden_tests"]}
     jobs = [Job.tests(sample.text, task["entry"], tests, task.get("prelude", "")) for tests in suites.values()]
     results = pool.run_many(jobs)
-    report = verify(
-        sample.text,
-        entry=task["entry"],
-        properties=tuple(task.get("properties") or DEFAULT),
-        contract=_contract(task.get("contract")),
-    )
+    properties = tuple(task.get("properties") or DEFAULT)
+    promise = task.get("contract")
+    report = refused(
+        sample.text, task["entry"], properties, signature=task.get("signature"), contract=promise
+    ) or verify(sample.text, entry=task["entry"], properties=properties, contract=_contract(promise))
     Execution.objects.bulk_create(
         [_execution(sample, suite, result, _environment(pool)) for suite, result in zip(suites, results, strict=True)],
         ignore_conflicts=True,

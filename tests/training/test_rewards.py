@@ -6,6 +6,8 @@ import itertools
 import math
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.config import RewardSettings
-from training.evidence import POINTS, POINTS_STEP, Moments, passes
+from training.evidence import POINTS, POINTS_STEP, Moments, failed
 from training.rewards import Gated, LearnedReward, Ordered, TestReward, VerifierReward, WeightedSum
 from training.scoring import Scorer
 from verification.outcome import Outcome
@@ -78,6 +80,12 @@ def test_components_are_logged_a_completion(tests: TestReward) -> None:
     assert logged["tests_passed"] == [4, 3]
     assert logged["tests_total"] == [4, 4]
     assert logged["tests_status"][0] == "passed"
+    assert logged["tests_failed"] == [[], [3]]
+    assert logged["tests_error"] == [None, "ZeroDivisionError: integer division or modulo by zero"]
+
+
+def test_a_test_that_was_never_reached_counts_as_failed() -> None:
+    assert failed(Result(status="died", passed=1, total=3, tests=("passed", "died"))) == [1, 2]
 
 
 class CountingPool:
@@ -141,7 +149,84 @@ def test_the_points_keep_the_order_of_outcomes() -> None:
     assert set(POINTS) == set(Outcome)
 
 
+def test_a_refuted_property_is_logged_with_its_line_and_a_call_that_breaks_it() -> None:
+    logged: dict[str, list[Any]] = {}
+    VerifierReward()([""] * 2, [SAFE, UNSAFE], log_extra=logged.__setitem__, **task(2))
+    assert logged["verdicts"] == [{"zero-division": "proved"}, {"zero-division": "refuted"}]
+    assert logged["refutations"][0] == {}
+    shown = logged["refutations"][1]["zero-division"]
+    assert shown["line"] == 2
+    assert shown["call"].startswith("ratio(")
+    assert shown["observed"].startswith("ZeroDivisionError")
+
+
+def test_a_report_in_the_shared_folder_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = VerifierReward(cache=tmp_path)([""] * 2, [SAFE, UNSAFE], **task(2))
+
+    def verify(*_: Any, **__: Any) -> Any:
+        raise AssertionError("verified again")
+
+    monkeypatch.setattr("verification.verifier.verify", verify)
+    assert VerifierReward(cache=tmp_path)([""] * 2, [SAFE, UNSAFE], **task(2)) == first
+
+
+def test_a_fault_of_the_verifiers_sandbox_is_an_error_and_never_a_reward(
+    tests: TestReward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify(*_: Any, **__: Any) -> Any:
+        raise SandboxError("1 of 1 jobs could not be run")
+
+    monkeypatch.setattr("verification.verifier.verify", verify)
+    with pytest.raises(SandboxError, match="could not be run"):
+        Scorer([Ordered(tests, VerifierReward(), None, RewardSettings())])([""], [SAFE], [[1]], task(1))
+
+
 # -- ratings
+
+
+class Ensemble(Ratings):
+    """One whose members need not agree."""
+
+    def __init__(self, members: dict[str, list[float]]) -> None:
+        super().__init__({code: sum(scores) / len(scores) for code, scores in members.items()})
+        self.members = members
+
+    def score_members(self, prompts: Sequence[str], completions: Sequence[str]) -> list[list[float]]:
+        return [self.members[code] for code in completions]
+
+
+def test_what_the_members_disagree_on_is_worth_less() -> None:
+    logged: dict[str, list[Any]] = {}
+    metrics: dict[str, float] = {}
+    reward = LearnedReward(Ensemble({"agreed": [1.0, 1.0], "disputed": [2.0, 0.0]}), clip=4.0, pessimism=1.5)
+    agreed, disputed = reward(
+        [""] * 2, ["agreed", "disputed"], log_extra=logged.__setitem__, log_metric=metrics.__setitem__
+    )
+    spread = math.sqrt(2.0)
+    assert agreed == pytest.approx(1.0 / 4.0, abs=0.01)
+    assert disputed == pytest.approx((1.0 - 1.5 * spread) / 4.0, abs=0.01)
+    assert logged == {"rating": [1.0, 1.0], "disagreement": [0.0, pytest.approx(spread)], "learned": [agreed, disputed]}
+    assert metrics == {"rating": 1.0, "disagreement": pytest.approx(spread / 2)}
+
+
+def test_without_pessimism_disagreement_costs_nothing() -> None:
+    reward = LearnedReward(Ensemble({"agreed": [1.0, 1.0], "disputed": [2.0, 0.0]}), pessimism=0.0)
+    agreed, disputed = reward([""] * 2, ["agreed", "disputed"])
+    assert agreed == disputed
+
+
+def test_a_model_without_members_is_an_ensemble_of_one() -> None:
+    plain, alone = Ratings({"a": 1.0, "b": -0.5}), Ensemble({"a": [1.0], "b": [-0.5]})
+    assert LearnedReward(plain, pessimism=9.0)([""] * 2, ["a", "b"]) == LearnedReward(alone)([""] * 2, ["a", "b"])
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_score_that_is_no_number_is_an_error_and_leaves_the_statistics_alone(broken: float) -> None:
+    reward = LearnedReward(Ensemble({"a": [1.0, 2.0], "b": [0.0, broken]}))
+    before = reward.state_dict()
+    with pytest.raises(ValueError, match="scored completion 1"):
+        reward([""] * 2, ["a", "b"])
+    assert reward.state_dict() == before
 
 
 def test_ratings_are_z_scored_over_all_that_was_seen_and_clipped() -> None:
@@ -215,41 +300,170 @@ def test_verdicts_do_not_count_for_a_program_that_fails_a_test(tests: TestReward
     assert logged["reward_verifier"] == [0.0, 0.5]
 
 
+@dataclass(frozen=True)
+class Row:
+    """What tests, verifier and raters say of one program."""
+
+    passed: int
+    outcomes: tuple[Outcome, ...]
+    rating: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Some programs for one task, and how they are rewarded."""
+
+    settings: RewardSettings
+    tests: int
+    rows: tuple[Row, ...]
+
+    def totals(self) -> list[float]:
+        chosen = self.settings
+        reward = Ordered(TestReward(all_pass_share=chosen.all_pass_share), VerifierReward(), None, chosen)
+        totals = []
+        for row in self.rows:
+            status = "passed" if row.passed == self.tests else "wrong"
+            result = Result(status=status, passed=row.passed, total=self.tests)
+            points = VerifierReward.value({str(i): str(outcome) for i, outcome in enumerate(row.outcomes)})
+            parts = reward.parts(result, points, row.rating, properties=len(row.outcomes))
+            totals.append(math.fsum(parts))
+        return totals
+
+    def rank(self, row: Row) -> tuple[int, int]:
+        """What decides before any rating: tests, then (for a program that passes) the verdicts' points."""
+        all_passed = row.passed == self.tests
+        tests = row.passed if self.settings.all_pass_share < 1 else int(all_passed)
+        verdicts = round(sum(POINTS[outcome] for outcome in row.outcomes) / POINTS_STEP) if all_passed else 0
+        return tests, verdicts
+
+
+WEIGHT = st.floats(0.001, 100)
+
+
 @st.composite
-def programs(draw: st.DrawFn) -> tuple[RewardSettings, int, int, list[tuple[int, list[Outcome], float]]]:
-    """Settings, and what tests, verifier and raters say of two programs for one task."""
-    weight = st.floats(0.01, 10)
+def judgements(draw: st.DrawFn, *, outcomes: Sequence[Outcome] = tuple(Outcome), rows: int = 2) -> Judged:
+    """Any weights in range, and what the voices say of some programs; ratings beyond what they should be, too."""
     chosen = RewardSettings(
-        tests_weight=draw(weight), verifier_weight=draw(weight), learned_weight=draw(st.floats(0, 10)),
-        all_pass_share=draw(st.floats(0, 0.95)),
+        tests_weight=draw(WEIGHT), verifier_weight=draw(WEIGHT), learned_weight=draw(st.floats(0, 100)),
+        all_pass_share=draw(st.floats(0, 0.95) | st.just(1.0)),
     )  # fmt: skip
-    count, properties = draw(st.integers(1, 12)), draw(st.integers(0, 4))
-    found = []
-    for _ in range(2):
-        outcomes = draw(st.lists(st.sampled_from(list(Outcome)), min_size=properties, max_size=properties))
-        found.append((draw(st.integers(0, count)), outcomes, draw(st.floats(-1, 1))))
-    return chosen, count, properties, found
+    count, properties = draw(st.integers(1, 20)), draw(st.integers(0, 5))
+    rating = st.floats(-1, 1) | st.sampled_from([-1.0, 1.0, -1e9, 1e9])
+    passed = st.integers(0, count) | st.just(count)
+    verdicts = st.lists(st.sampled_from(outcomes), min_size=properties, max_size=properties).map(tuple)
+    return Judged(chosen, count, tuple(Row(draw(passed), draw(verdicts), draw(rating)) for _ in range(rows)))
 
 
-@settings(max_examples=400, deadline=None)
-@given(programs())
-def test_no_weaker_voice_ever_outranks_a_stronger(
-    drawn: tuple[RewardSettings, int, int, list[tuple[int, list[Outcome], float]]],
+@settings(max_examples=600, deadline=None)
+@given(judgements())
+def test_no_weaker_voice_ever_outranks_a_stronger(judged: Judged) -> None:
+    first, second = judged.rows
+    a, b = judged.totals()
+    ranks = judged.rank(first), judged.rank(second)
+    if ranks[0] != ranks[1]:
+        assert (a > b) == (ranks[0] > ranks[1])
+        assert a != b
+    elif first.rating >= second.rating and bool(first.passed) == bool(second.passed):
+        assert a >= b
+
+
+@settings(max_examples=200, deadline=None)
+@given(judgements())
+def test_a_rating_decides_between_equals(judged: Judged) -> None:
+    first, second = judged.rows
+    a, b = judged.totals()
+    told_apart = abs(max(-1, min(1, first.rating)) - max(-1, min(1, second.rating))) > 1e-3
+    if judged.rank(first) == judged.rank(second) and first.passed and second.passed and told_apart:
+        assert (a > b) == (first.rating > second.rating) or judged.settings.learned_weight < 1e-6
+
+
+def test_between_programs_that_nothing_beats_a_rating_has_its_whole_weight() -> None:
+    settings = RewardSettings(tests_weight=1.0, verifier_weight=0.5, learned_weight=3.0, all_pass_share=0.5)
+
+    def total(outcome: Outcome, rating: float) -> float:
+        return Judged(settings, 2, (Row(2, (outcome,), rating),)).totals()[0]
+
+    assert [total(Outcome.PROVED, rating) for rating in (-1.0, 0.0, 1.0)] == [1.5, 4.5, 7.5]
+    # Below them it stays within the next verdict's reach, however much it weighs.
+    assert total(Outcome.BOUNDED, -1.0) > 1.25 < total(Outcome.BOUNDED, 1.0) < 1.5
+
+
+@settings(max_examples=200, deadline=None)
+@given(judgements(rows=1), st.integers(0, 4))
+def test_hiding_from_the_verifier_gains_nothing_over_being_hard_for_it(judged: Judged, place: int) -> None:
+    (row,) = judged.rows
+    if place >= len(row.outcomes):
+        return
+
+    def with_outcome(outcome: Outcome, rating: float) -> float:
+        outcomes = (*row.outcomes[:place], outcome, *row.outcomes[place + 1 :])
+        return Judged(judged.settings, judged.tests, (Row(judged.tests, outcomes, rating),)).totals()[0]
+
+    assert with_outcome(Outcome.UNSUPPORTED, 1.0) < with_outcome(Outcome.UNKNOWN, -1.0)
+    assert with_outcome(Outcome.REFUTED, 1.0) < with_outcome(Outcome.UNSUPPORTED, -1.0)
+    assert with_outcome(Outcome.VACUOUS, row.rating) == with_outcome(Outcome.PROVED, row.rating)
+
+
+@settings(max_examples=200, deadline=None)
+@given(judgements(rows=1), st.floats(-1, 1))
+def test_a_program_that_passes_nothing_gains_nothing_by_being_liked(judged: Judged, rating: float) -> None:
+    (row,) = judged.rows
+    (total,) = Judged(judged.settings, judged.tests, (Row(0, row.outcomes, rating),)).totals()
+    assert total <= 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(WEIGHT, st.floats(0, 100), st.integers(1, 5))
+def test_where_the_tests_weigh_nothing_a_proof_still_outranks_a_rating(
+    verifier: float, learned: float, properties: int
 ) -> None:
-    chosen, count, properties, pair = drawn
-    reward = Ordered(TestReward(all_pass_share=chosen.all_pass_share), VerifierReward(), None, chosen)
-    totals, ranks = [], []
-    for passed, outcomes, rating in pair:
-        result = Result(status="passed" if passed == count else "wrong", passed=passed, total=count)
-        points = VerifierReward.value({str(i): str(outcome) for i, outcome in enumerate(outcomes)})
-        totals.append(math.fsum(reward.parts(result, points, rating, properties=properties)))
-        verdict = round(sum(POINTS[outcome] for outcome in outcomes) / POINTS_STEP) if passes(result) else 0
-        ranks.append((passed, verdict, rating))
-    (first, second), (a, b) = ranks, totals
-    if first[:2] != second[:2]:
-        assert (a > b) == (first[:2] > second[:2])
-    elif chosen.learned_weight > 0.001 and abs(first[2] - second[2]) > 1e-6:
-        assert (a > b) == (first[2] > second[2])
+    chosen = RewardSettings(tests_weight=0.0, verifier_weight=verifier, learned_weight=learned)
+    proved = (Outcome.PROVED,) * properties
+    least = (Outcome.UNSUPPORTED, *(Outcome.REFUTED,) * (properties - 1))
+    for outcomes in (proved, least):
+        good, liked = Judged(chosen, 4, (Row(4, outcomes, -1.0), Row(3, proved, 1.0))).totals()
+        assert good > liked
+
+
+def test_a_rating_that_is_no_number_is_an_error() -> None:
+    reward = Ordered(TestReward(), None, None, RewardSettings())
+    with pytest.raises(ValueError, match="not a number"):
+        reward.parts(Result(status="passed", passed=1, total=1), None, math.nan, properties=0)
+
+
+def test_a_completion_that_never_came_to_its_end_counts_as_passing_nothing(tests: TestReward) -> None:
+    logged: dict[str, list[Any]] = {}
+    liked = LearnedReward(Ratings({SAFE: 9.0, NOTHING: -9.0}))
+    reward = Ordered(tests, VerifierReward(), liked, RewardSettings(), eos=7)
+    ids = [[1, 7], [1, 2], [], [1, 7]]
+    ended, cut, empty, wrong = reward(
+        [""] * 4, [SAFE, SAFE, SAFE, NOTHING], ids, log_extra=logged.__setitem__, **task(4)
+    )
+    assert None not in (ended, cut, wrong)
+    assert ended > wrong > cut == empty == 0.0  # type: ignore[operator]
+    assert logged["verdicts"] == [{"zero-division": "proved"}, None, None, None]
+    assert reward([""], [SAFE], **task(1)) == [ended]  # nothing is said of its end where no ids are given
+
+
+def test_every_component_length_and_disagreement_is_logged_a_sample_and_as_a_mean(tests: TestReward) -> None:
+    learned = LearnedReward(Ensemble({SAFE: [1.0, 1.0], BROKEN: [0.0, 2.0]}))
+    reward = Ordered(tests, VerifierReward(), learned, RewardSettings())
+    columns = {**task(2), "key": ["k1", "k2"]}
+    scored = Scorer([reward])([""] * 2, [SAFE, BROKEN], [[1, 2, 3], [1]], columns)
+    wanted = {
+        "key", "tokens", "lines", "tests_passed", "tests_total", "tests_status", "tests_failed", "tests_error", "verdicts",
+        "refutations", "rating", "disagreement", "learned", "learned_bound", "reward_tests", "reward_verifier",
+        "reward_learned",
+    }  # fmt: skip
+    assert set(scored.extra) == wanted
+    assert scored.extra["tokens"] == [3, 1]
+    assert scored.extra["lines"] == [2, 2]
+    means = {"tests", "passed", "verifier", "learned", "rating", "disagreement", "tokens", "lines"}
+    assert set(scored.metrics) == means
+    assert scored.metrics["tokens"] == 2.0
+    parts = ("reward_tests", "reward_verifier", "reward_learned")
+    sums = [math.fsum(row) for row in zip(*(scored.extra[name] for name in parts), strict=True)]
+    assert sums == scored.total
 
 
 def test_a_voice_of_weight_zero_is_silent(tests: TestReward) -> None:

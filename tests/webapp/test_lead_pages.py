@@ -23,6 +23,8 @@ from webapp.feedback import actions, afterwards, lead_actions, lead_queries, qua
 from webapp.feedback.gold import make_gold
 from webapp.feedback.judgement import Judgement
 from webapp.feedback.models import Adjudication, Assignment, Comparison, Gold, LineComment, Rating, Revision
+from webapp.runs.actions import append_event
+from webapp.runs.models import Run
 
 PAGES = ("", "adjudication/", "gold/", "flags/")
 
@@ -192,6 +194,13 @@ def test_the_overview_shows_the_figures_that_are_computed(desk: Desk) -> None:
         assert f"{row.median_seconds:.0f} s" in words
     shown = {frozenset((item.first.pk, item.second.pk)): item.counts for item in page.context["agreements"]}
     assert shown == {frozenset((item.first, item.second)): item for item in quality.agreements(found)}
+
+
+def test_the_overview_says_by_what_open_pairs_are_given_out(desk: Desk) -> None:
+    assert "in the order in which they were made" in text(desk.get())
+    run = Run.objects.create(project=desk.project, kind=Run.Kind.REWARD_MODEL, created_by=desk.engineer)
+    append_event(run, "prioritised", {"count": 3})
+    assert f"how much a rating would teach the reward model, as run {run.pk} found" in text(desk.get())
 
 
 def test_surplus_ratings_are_counted_apart(desk: Desk) -> None:

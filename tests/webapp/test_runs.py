@@ -16,6 +16,7 @@ from training.config import PPOSettings, RewardModelSettings, SettingsError, rea
 from webapp import broker
 from webapp.audit.models import AuditEvent
 from webapp.catalog.models import Project
+from webapp.feedback.models import Comparison, Gold
 from webapp.runs import actions, wording
 from webapp.runs.actions import append_event, launch, request_cancel, take_snapshot
 from webapp.runs.configs import CONFIGS
@@ -238,6 +239,19 @@ def test_a_snapshot_holds_each_rating_as_it_was_given(world: World) -> None:
     assert rows[0]["code_b"].startswith(scene.SAFE_MEAN)
     assert rows[0]["annotator"] == "p-rater0"
     assert rows[0]["prompt_text"] == "Return the mean of the numbers."
+
+
+def test_a_snapshot_tells_the_right_answers_to_gold_questions_and_only_of_those(world: World) -> None:
+    world.rated(2, None)
+    pairs = Comparison.objects.order_by("pk")
+    assert not any("gold" in row for row in take_snapshot(world.team, world.engineer).rows)
+    Gold.objects.create(comparison=pairs[0], lowest=1, highest=3)
+    Gold.objects.create(comparison=pairs[1], unusable=True)
+    rows = take_snapshot(world.team, world.engineer).rows
+    assert {row["comparison"]: row["gold"] for row in rows} == {
+        pairs[0].pk: {"lowest": 1, "highest": 3},
+        pairs[1].pk: {"lowest": None, "highest": None},
+    }
 
 
 def test_surplus_ratings_and_other_projects_are_left_out_and_a_new_rating_makes_a_new_snapshot(world: World) -> None:

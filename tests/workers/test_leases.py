@@ -61,8 +61,8 @@ def test_a_second_message_for_a_run_at_work_finds_nothing_to_claim() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
-def test_a_run_that_has_ended_is_not_claimed(state: str) -> None:
+@pytest.mark.parametrize("state", ["paused", "succeeded", "failed", "cancelled"])
+def test_a_run_that_is_paused_or_has_ended_is_not_claimed(state: str) -> None:
     assert leases.claim(queued_run(state=state).pk, owner="one") is None
 
 
@@ -112,6 +112,7 @@ WRITES = {
     "fail": lambda lease: leases.fail(lease, "late"),
     "cancelled": lambda lease: leases.cancelled(lease),
     "release": lambda lease: leases.release(lease, reason="late"),
+    "pause": lambda lease: leases.pause(lease, [{"monitor": "kl"}]),
 }
 
 

@@ -171,7 +171,8 @@ def decode_exception(wire: Wire) -> tuple[tuple[str, ...], str, int | None]:
     kinds, message, line = wire
     if not all(isinstance(kind, str) for kind in kinds) or not isinstance(message, str):
         raise Unserialisable("not an exception")
-    return tuple(kind[:200] for kind in kinds[:20]), message[:1000], line if isinstance(line, int) else None
+    sensible = type(line) is int and 0 < line < 1 << 31
+    return tuple(kind[:200] for kind in kinds[:20]), message[:1000], line if sensible else None
 
 
 _fallback: Callable[[Any, int], Wire] | None = None
@@ -180,7 +181,7 @@ _fallback: Callable[[Any, int], Wire] | None = None
 
 def _line(error: BaseException) -> int | None:
     """The last line of the tested program that the exception passed."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename == PROGRAM_NAME:  # of the program, not of a text it compiled
         return error.lineno
     line, frame = None, error.__traceback__
     while frame is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import json
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ from verification.sandbox import codec, frames, lean, protocol, testspec
 from verification.sandbox.codec import Unserialisable, Wire
 from verification.sandbox.policy import Limits, Result
 from verification.sandbox.scene import Aftermath, Scene, aftermath
+
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
 @dataclass(frozen=True)
@@ -187,17 +190,24 @@ def conclude(job: Job, channels: Sequence[Channel], ends: Sequence[End]) -> Resu
     found = _Outcome("passed")
     for outcome in reversed(outcomes):
         found = outcome if outcome.status != "passed" or job.is_call else found
+    line = found.line if found.line is not None and found.line <= _lines(job.code) else None
     return Result(
         status=found.status,
         passed=sum(outcome.status == "passed" for outcome in outcomes),
         total=len(job.plan.tests),
         value=found.value if job.is_call else None,
         exception=found.exception,
+        line=line,
         cpu_seconds=cpu_seconds,
-        detail=found.detail,
+        detail=found.detail or (f"line {line}" if line else ""),
         tests=tuple(outcome.status for outcome in outcomes),
         aftermath=_aftermath(job.scene, channels) if job.scene else None,
     )
+
+
+def _lines(code: str) -> int:
+    """How many lines Python counts in a program."""
+    return 1 + len(_LINE_BREAK.findall(code))
 
 
 def _aftermath(scene: Scene, channels: Sequence[Channel]) -> Aftermath | None:
@@ -213,6 +223,8 @@ class _Outcome:
     exception: str | None = None
     detail: str = ""
     value: Any = None
+    line: int | None = None
+    """A claim."""
 
 
 def _valued(plan: testspec.Values, channel: Channel, end: End, *, is_call: bool) -> list[_Outcome]:
@@ -246,7 +258,9 @@ def _judge_call(checks: Sequence[testspec.Check], claim: Wire) -> _Outcome:
         return _not_a_value(None)
     if checks and checks[0].operator == "raises":
         kind = str(checks[0].expected)
-        return _Outcome("passed") if _raised(claim, kind) else _Outcome("wrong", detail=f"did not raise {kind}")
+        if _raised(claim, kind):
+            return _Outcome("passed")
+        return _Outcome("wrong", detail=f"did not raise {kind}", line=_not_a_value(claim).line)
     status, value, arguments = claim
     about_value = {check.operator for check in checks if check.argument is None}
     truth = _truth(value) if status == "u" else None
@@ -308,7 +322,7 @@ def _exception(status: str, details: Wire) -> _Outcome:
     except Unserialisable:
         return _Outcome("died", detail="the program's answer makes no sense")
     text = f"{kinds[0]}: {message}" if message else kinds[0]
-    return _Outcome(status, exception=text, detail=f"line {line}" if line else "")
+    return _Outcome(status, exception=text, line=line)
 
 
 def _scripted(plan: testspec.Script, channels: Sequence[Channel], ends: Sequence[End]) -> list[_Outcome]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from verification.sandbox.layers import Layer
@@ -76,6 +76,12 @@ class Result:
 
     exception: str | None = None
     """``ZeroDivisionError: division by zero``, as the program told it."""
+
+    line: int | None = field(default=None, kw_only=True)
+    """The program's line, from 1, that the first failing test's exception passed last, as the program told it.
+
+    It is one of the program's lines; None where no exception was told, as for a wrong value.
+    """
 
     cpu_seconds: float = 0.0
     detail: str = ""

@@ -77,11 +77,11 @@ def _run(action: Callable[[], Any], remote: _Remote) -> list[Wire]:
     except ProgramEnded:
         return ["died", None]
     except AssertionError as error:
-        return ["exception" if remote.is_from_program(error) else "wrong", codec.encode_exception(error)]
+        return ["exception" if remote.is_from_program(error) else "wrong", remote.told(error)]
     except Unserialisable as error:
         return ["unserialisable", str(error)[:300]]
     except BaseException as error:  # noqa: BLE001 - a test may raise anything
-        return ["memory" if remote.memory else "exception", codec.encode_exception(error)]
+        return ["memory" if remote.memory else "exception", remote.told(error)]
 
 
 class _Remote:
@@ -93,6 +93,9 @@ class _Remote:
         self._callbacks: list[Callable[..., Any]] = []
         self._errors: dict[str, type[BaseException]] = {}
         self._raised: BaseException | None = None
+        self._line: int | None = None
+        """Of the program, where it raised that, as it says."""
+
         self.memory = False
         codec.extend(
             encoders={
@@ -120,6 +123,11 @@ class _Remote:
 
     def is_from_program(self, error: BaseException) -> bool:
         return error is self._raised
+
+    def told(self, error: BaseException) -> Wire:
+        """An exception for the parent; one of the program's with the line that the program told."""
+        kinds, message, line = codec.encode_exception(error)
+        return [kinds, message, self._line if self.is_from_program(error) else line]
 
     def ask(self, message: Wire, arguments: tuple[Any, ...] = ()) -> Any:
         """One request; serves what the program calls back meanwhile."""
@@ -165,7 +173,7 @@ class _Remote:
                 argument.extend(value)
 
     def _exception(self, wire: Wire) -> BaseException:
-        kinds, message, _ = codec.decode_exception(wire)
+        kinds, message, self._line = codec.decode_exception(wire)
         for kind in kinds:
             if kind in self._errors:
                 return self._errors[kind](message)

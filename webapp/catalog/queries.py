@@ -48,8 +48,8 @@ def overview(project: Project) -> Overview:
         ratings=ratings["all"],
         simulated_ratings=ratings["simulated"],
         models=list(ModelVersion.objects.filter(project=project).order_by("-pk")[:6]),
-        active_runs=list(runs.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])[:6]),
-        latest_runs=list(runs.exclude(state__in=[Run.State.QUEUED, Run.State.RUNNING])[:6]),
+        active_runs=list(runs.filter(state__in=Run.OPEN)[:6]),
+        latest_runs=list(runs.exclude(state__in=Run.OPEN)[:6]),
     )
 
 

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webapp.accounts.models import User
+from webapp.audit.actions import record
 from webapp.catalog.models import Project, Sample
 from webapp.feedback import choice, slots
 from webapp.feedback.errors import AlreadyRated, SubmissionReused, not_yours
@@ -31,9 +32,21 @@ from webapp.prepared import Prepared
 
 State = Assignment.State
 T = TypeVar("T")
+MOST_PRIORITIES = 10_000
+"""That are set at once."""
 _ATTEMPTS = 5
 _SWEEP = 500
 _BEGUN = 50
+_PRIORITIES = """
+WITH given AS (SELECT * FROM unnest(%(pks)s::bigint[], %(priorities)s::float8[]) AS given (id, priority)),
+    free AS (
+        SELECT pair.id FROM feedback_comparison AS pair JOIN given USING (id)
+        WHERE pair.project_id = %(project)s AND NOT pair.is_gold AND pair.open_slots > 0
+            AND pair.priority <= 1 AND pair.priority <> given.priority
+        ORDER BY pair.id FOR NO KEY UPDATE OF pair SKIP LOCKED
+    )
+UPDATE feedback_comparison AS pair SET priority = given.priority
+FROM given JOIN free USING (id) WHERE pair.id = given.id"""
 
 
 def create_comparisons(
@@ -46,6 +59,27 @@ def create_comparisons(
         before = Comparison.objects.filter(project=project).count()
         Comparison.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
         return Comparison.objects.filter(project=project).count() - before
+
+
+@transaction.atomic
+def set_priorities(project: Project, priorities: Mapping[int, float], *, by: User | None = None) -> int:
+    """Order the project's open pairs anew: by comparison's key a number from -1 to 1; how many were changed.
+
+    ValueError for any other number, or for too many. Left as they are: gold questions, pairs without an open slot,
+    those of other projects, what was put above 1 because it can't wait, and whatever somebody is taking or sending
+    just now, so that nobody waits for this.
+    """
+    if len(priorities) > MOST_PRIORITIES:
+        raise ValueError(f"{len(priorities)} priorities at once: set at most {MOST_PRIORITIES}")
+    if (wrong := next((value for value in priorities.values() if not -1.0 <= value <= 1.0), None)) is not None:
+        raise ValueError(f"a priority is a number from -1 to 1, not {wrong}")
+    pks, values = list(priorities), list(priorities.values())
+    with connection.cursor() as cursor:
+        cursor.execute(_PRIORITIES, {"pks": pks, "priorities": values, "project": project.pk})
+        changed = int(cursor.rowcount)
+    if changed:
+        record("comparisons.prioritised", actor=by, project=project, count=changed)
+    return changed
 
 
 def next_assignment(annotator: User, project: Project) -> Assignment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Case, Count, F, IntegerField, Max, Min, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
@@ -10,6 +11,9 @@ from django.db.models.functions import Coalesce
 from webapp.catalog.models import Project
 from webapp.feedback import quality
 from webapp.feedback.models import Adjudication, Assignment, Comparison, Gold, Rating
+
+if TYPE_CHECKING:
+    from webapp.runs.models import Run
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ def gold(project: Project, *, simulated: bool) -> QuerySet[Gold]:
         .defer("comparison__prompt__task")
         .order_by("-pk")
     )
+
+
+def ordered_by(project: Project) -> Run | None:
+    """The reward model's training that put the open pairs in their order; None where nothing did yet."""
+    return project.runs.filter(events__kind="prioritised").order_by("-events__pk").first()
 
 
 def flags(project: Project) -> QuerySet[Assignment]:

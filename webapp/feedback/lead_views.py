@@ -37,6 +37,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "meaning": _meaning(found.ordinal),
         "agreements": found.agreements[:AGREEMENTS_SHOWN],
         "least_pairs": quality.LEAST_PAIRS,
+        "ordered_by": lead_queries.ordered_by(project),
     }
     return _page(request, "quality", project, context)
 

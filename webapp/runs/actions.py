@@ -17,7 +17,7 @@ from webapp.accounts.models import User
 from webapp.audit.actions import record
 from webapp.broker import TRAIN_QUEUE, send_on_commit
 from webapp.catalog.models import ModelVersion, Project
-from webapp.feedback.models import Rating
+from webapp.feedback.models import Comparison, Rating
 from webapp.runs.configs import read_config, seed_of
 from webapp.runs.models import DatasetSnapshot, Metric, Run, RunEvent
 from webapp.runs.version import code_version
@@ -29,6 +29,10 @@ GENERATORS = {ModelVersion.Kind.SUPERVISED, ModelVersion.Kind.ALIGNED}
 
 class RunEnded(Exception):
     """The run has ended already, so there is nothing to cancel."""
+
+
+class NotPaused(Exception):
+    """The run is not paused (any more), so there is nothing to resume."""
 
 
 @transaction.atomic
@@ -84,10 +88,12 @@ def launch(
 
 @transaction.atomic
 def request_cancel(run: Run, by: User) -> Run:
-    """Cancel a queued run at once and ask a running one to stop at its next step; RunEnded when it is too late."""
-    open_run = Run.objects.select_for_update(no_key=True).filter(pk=run.pk)
-    if open_run.filter(state=Run.State.QUEUED).update(
-        state=Run.State.CANCELLED, cancel_requested=True, finished_at=timezone.now()
+    """Cancel a waiting run at once and ask a running one to stop at its next step; RunEnded when it is too late."""
+    # Locked first: else its state could change between the two questions, and neither would find it.
+    Run.objects.select_for_update(no_key=True).values_list("pk").get(pk=run.pk)
+    open_run = Run.objects.filter(pk=run.pk)
+    if open_run.filter(state__in=[Run.State.QUEUED, Run.State.PAUSED]).update(
+        state=Run.State.CANCELLED, cancel_requested=True, alarms=[], finished_at=timezone.now()
     ):
         event = "cancelled"
     elif open_run.filter(state=Run.State.RUNNING).update(cancel_requested=True):
@@ -96,6 +102,29 @@ def request_cancel(run: Run, by: User) -> Run:
         raise RunEnded(f"run {run.pk} has ended already")
     append_event(run, event, {"by": by.pseudonym})
     record(f"run.{event}", actor=by, project=run.project, target=run)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def resume(run: Run, by: User) -> Run:
+    """Queue a paused run again: it goes on from its checkpoint, and what paused it does not pause it again.
+
+    NotPaused when it is not paused, such as after somebody else's click.
+    """
+    paused = Run.objects.select_for_update(no_key=True).filter(pk=run.pk, state=Run.State.PAUSED).first()
+    if paused is None:
+        raise NotPaused(f"run {run.pk} is not paused")
+    monitors = [alarm["monitor"] for alarm in paused.alarms]
+    Run.objects.filter(pk=run.pk).update(
+        state=Run.State.QUEUED,
+        alarms=[],
+        disarmed=sorted({*paused.disarmed, *monitors}),
+        sent_at=timezone.now(),
+    )
+    append_event(run, "resumed", {"by": by.pseudonym, "monitors": monitors})
+    record("run.resumed", actor=by, project=run.project, target=run, monitors=monitors)
+    send_on_commit(START_TASK, run.pk, queue=TRAIN_QUEUE)
     run.refresh_from_db()
     return run
 
@@ -134,7 +163,8 @@ def take_snapshot(project: Project, by: User, ratings: QuerySet[Rating] | None =
     ``ratings`` are the project's, less the surplus ones, unless others of it are given. One row a rating,
     ordered by comparison and pseudonym: ``comparison`` (id), ``prompt_text``, ``signature``, ``code_a``,
     ``code_b``, ``preference`` (-3 to 3, positive when B is better; null when unusable), ``unusable``,
-    ``scales_a``, ``scales_b``, ``annotator`` (pseudonym), ``simulated``. SettingsError when there are none.
+    ``scales_a``, ``scales_b``, ``annotator`` (pseudonym), ``simulated``, and of a gold question ``gold``, the
+    ``lowest`` and ``highest`` right preference (null where "unusable" is right). SettingsError when there are none.
     """
     rows = preference_rows(Rating.objects.filter(surplus=False) if ratings is None else ratings, project)
     if not rows:
@@ -159,7 +189,9 @@ def canonical_sha256(rows: Any) -> str:
 def preference_rows(ratings: QuerySet[Rating], project: Project) -> list[dict[str, Any]]:
     found = (
         ratings.filter(comparison__project=project)
-        .select_related("comparison__prompt", "comparison__sample_a", "comparison__sample_b", "annotator")
+        .select_related(
+            "comparison__prompt", "comparison__sample_a", "comparison__sample_b", "comparison__gold", "annotator"
+        )
         .order_by("comparison_id", "annotator__pseudonym")
     )
     return [_preference_row(rating) for rating in found]
@@ -179,7 +211,15 @@ def _preference_row(rating: Rating) -> dict[str, Any]:
         "scales_b": rating.scales_b,
         "annotator": rating.annotator.pseudonym,
         "simulated": rating.simulated,
+        **_gold_answer(comparison),
     }
+
+
+def _gold_answer(comparison: Comparison) -> dict[str, Any]:
+    """Absent where there is none, so that the hash of a snapshot without gold questions stays what it was."""
+    if not hasattr(comparison, "gold"):
+        return {}
+    return {"gold": {"lowest": comparison.gold.lowest, "highest": comparison.gold.highest}}
 
 
 def _store_metrics(run: Run, metrics: Mapping[str, float], step: int) -> None:

@@ -13,18 +13,20 @@ from webapp.review.wording import OUTCOMES
 METRICS = (
     "full",
     "public",
+    "unsafe",
     "refuted",
     "unsupported",
     "unknown",
     "bounded",
     "proved",
+    "proved and full",
     "syntax",
     "reward total",
     "reward ratings",
     "kl",
     "tokens",
 )
-SHARES = {"full", "public", "refuted", "unsupported", "unknown", "bounded", "proved", "syntax"}
+SHARES = set(METRICS) - {"reward total", "reward ratings", "kl", "tokens"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def headings() -> tuple[str, str, str]:
 
 
 def caption() -> str:
-    return _("Supervised against aligned, with 95% intervals; rated by a simulated panel")
+    return _("Supervised against PPO on tests, proofs and ratings, with 95% intervals; rated by a simulated panel")
 
 
 def split_title(split: str) -> str:
@@ -87,6 +89,8 @@ def metric_title(metric: str) -> str:
     titles = {
         "full": _("full pass@1, %"),
         "public": _("public pass@1, %"),
+        "unsafe": _("a known unsafe solution, %"),
+        "proved and full": _("proved, and full, %"),
         "syntax": _("valid syntax, %"),
         "reward total": _("reward"),
         "reward ratings": _("reward model's score"),

@@ -59,9 +59,13 @@ class Run(models.Model):
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
         RUNNING = "running", _("running")
+        PAUSED = "paused", _("paused")
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
+
+    OPEN = (State.QUEUED, State.RUNNING, State.PAUSED)
+    """Not ended."""
 
     project = models.ForeignKey("catalog.Project", on_delete=models.CASCADE, related_name="runs")
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -95,6 +99,10 @@ class Run(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
     cancel_requested = models.BooleanField(default=False)
+    alarms = models.JSONField(default=list, blank=True)
+    """What paused it, each as ``training.guards.Alarm`` tells it; empty in any other state."""
+    disarmed = models.JSONField(default=list, blank=True)
+    """The monitors whose alarms somebody has seen and gone on from; they don't pause it again."""
     sent_at = models.DateTimeField(null=True, blank=True)
     """When the broker was last told of it."""
 
@@ -106,6 +114,7 @@ class Run(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~Q(state="running") | Q(lease_until__isnull=False), name="run_leased"),
+            models.CheckConstraint(condition=~Q(state="paused") | Q(lease_until__isnull=True), name="run_paused_free"),
         ]
         indexes = [models.Index(fields=["state", "lease_until"], name="run_due")]
 
@@ -114,7 +123,7 @@ class Run(models.Model):
 
     @property
     def ended(self) -> bool:
-        return self.state in {self.State.SUCCEEDED, self.State.FAILED, self.State.CANCELLED}
+        return self.state not in self.OPEN
 
 
 class RunEvent(models.Model):
@@ -123,7 +132,8 @@ class RunEvent(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=32)
-    """queued, claimed, progress, checkpoint, requeued, cancel_requested, succeeded, failed, cancelled."""
+    """queued, claimed, progress, checkpoint, requeued, cancel_requested, paused, resumed, succeeded, failed,
+    cancelled."""
     payload = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 

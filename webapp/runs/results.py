@@ -30,6 +30,8 @@ SHARES = frozenset(METRICS) - {"tokens", "kl", "bleu"}
 FIGURES: dict[str, str | Promise] = {
     "samples": gettext_lazy("Programs"),
     "comparisons": gettext_lazy("Comparisons"),
+    "best_update": gettext_lazy("Best update"),
+    "validation": gettext_lazy("Share of validation tasks that pass all tests"),
     "sha256": gettext_lazy("SHA-256 of the weights"),
 }
 """Single figures of a result that the page shows."""

@@ -13,5 +13,6 @@ urlpatterns = [
     path("<int:run_id>/", views.detail, name="detail"),
     path("<int:run_id>/summary/", views.summary, name="summary"),
     path("<int:run_id>/cancel/", views.cancel, name="cancel"),
+    path("<int:run_id>/resume/", views.resume, name="resume"),
     path("<int:run_id>/events", views.events, name="events"),
 ]

@@ -19,8 +19,8 @@ from webapp.accounts.erasure import models_touched
 from webapp.accounts.models import User
 from webapp.catalog.models import Project
 from webapp.permissions import Role, membership, role_required
-from webapp.runs import queries, results, wording
-from webapp.runs.actions import RunEnded, request_cancel
+from webapp.runs import actions, queries, results, wording
+from webapp.runs.actions import NotPaused, RunEnded, request_cancel
 from webapp.runs.forms import BASIC, LaunchForm
 from webapp.runs.models import Run
 from webapp.runs.sse import stream
@@ -91,6 +91,19 @@ def cancel(request: HttpRequest, project: Project, run_id: int) -> HttpResponse:
     return redirect("runs:detail", slug=project.slug, run_id=run_id)
 
 
+@require_POST
+@role_required(*RUNNERS)
+def resume(request: HttpRequest, project: Project, run_id: int) -> HttpResponse:
+    """Let a paused run go on."""
+    try:
+        actions.resume(_run(project, run_id), _user(request))
+    except NotPaused:
+        messages.warning(request, _("The run is not paused any more."))
+    else:
+        messages.success(request, _("The run goes on from its checkpoint."))
+    return redirect("runs:detail", slug=project.slug, run_id=run_id)
+
+
 @require_GET
 async def events(request: HttpRequest, slug: str, run_id: int) -> HttpResponseBase:
     """The run's events after ``Last-Event-ID`` (or ``?after=``) as they happen; 204 when there can be no more."""
@@ -148,6 +161,7 @@ def _summary_context(project: Project, run: Run) -> dict[str, Any]:
         "run": run,
         "output": getattr(run, "output", None),
         "touched": models_touched(project),
+        "alarms": [wording.alarm(alarm) for alarm in run.alarms],
         "percent": math.floor(100 * run.step / run.total_steps) if run.total_steps else None,
         "tables": results.tables(run.result),
         "metrics": [

@@ -52,6 +52,59 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("Updates of the value head alone"),
         gettext_lazy("Before the policy moves."),
     ),
+    "line_credit": (
+        gettext_lazy("Credit of lines"),
+        gettext_lazy("Share of what a program's reward lacks that is taken at its faulty lines; 0 means none."),
+    ),
+    "validation_prompts": (
+        gettext_lazy("Validation tasks"),
+        gettext_lazy(
+            "Kept out of training, at most a fifth of the tasks; the adapter that solves most of them is the result. "
+            "0 means none, and the last adapter."
+        ),
+    ),
+    "validation_every": (gettext_lazy("Updates between validations"), ""),
+    "disagreements": (
+        gettext_lazy("Disagreements to rate"),
+        gettext_lazy("Programs put before annotators after the run, because ratings and tests disagree on them."),
+    ),
+    "guards": (gettext_lazy("Alarms"), ""),
+    "enabled": (
+        gettext_lazy("Pause at an alarm"),
+        gettext_lazy("Until somebody has looked. At 0, a threshold raises no alarm."),
+    ),
+    "first_updates": (
+        gettext_lazy("First updates"),
+        gettext_lazy("What the later ones are compared with."),
+    ),
+    "patience": (gettext_lazy("Patience"), gettext_lazy("Updates in a row past a threshold that raise an alarm.")),
+    "length_ratio": (
+        gettext_lazy("Length, times that of the first updates"),
+        gettext_lazy("Or so many times as short."),
+    ),
+    "duplicates_rise": (
+        gettext_lazy("Rise of equal programs"),
+        gettext_lazy("Share of failing programs that also answer a prompt of another kind."),
+    ),
+    "unsupported_rise": (
+        gettext_lazy("Rise of UNSUPPORTED"),
+        gettext_lazy("Share of verified programs with such a verdict."),
+    ),
+    "unknown_rise": (
+        gettext_lazy("Rise of UNKNOWN"),
+        gettext_lazy("Share of verified programs with such a verdict."),
+    ),
+    "syntax_fall": (gettext_lazy("Fall of valid Python"), gettext_lazy("Share of the programs.")),
+    "finished_fall": (
+        gettext_lazy("Fall of finished programs"),
+        gettext_lazy("Share of the programs that end by themselves."),
+    ),
+    "most_kl": (gettext_lazy("Largest KL"), gettext_lazy("From the supervised model, in nats per program.")),
+    "truth_fall": (
+        gettext_lazy("Fall on the validation tasks"),
+        gettext_lazy("Of the share that passes all tests, from its best, while the reward rises."),
+    ),
+    "truth_patience": (gettext_lazy("Patience on the validation tasks"), gettext_lazy("Validations in a row.")),
     "bf16": (gettext_lazy("bfloat16"), gettext_lazy("Half the memory, faster where the machine supports it.")),
     "save_steps": (gettext_lazy("Steps between checkpoints"), gettext_lazy("What a stopped worker loses at most.")),
     "seed": (gettext_lazy("Seed"), gettext_lazy("The same seed draws the same programs.")),
@@ -82,6 +135,18 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "margin": (
         gettext_lazy("Margin"),
         gettext_lazy("By how much the strongest preference must part two scores."),
+    ),
+    "members": (
+        gettext_lazy("Members"),
+        gettext_lazy("Adapters trained apart; where they disagree, the score is unsure."),
+    ),
+    "scales_weight": (
+        gettext_lazy("Weight of the scales"),
+        gettext_lazy("Of learning the marks from 1 to 5 beside the preferences."),
+    ),
+    "weigh_annotators": (
+        gettext_lazy("Weigh annotators"),
+        gettext_lazy("A rating counts by its annotator's estimated reliability."),
     ),
     "held_out": (gettext_lazy("Held-out share"), gettext_lazy("Share of the prompts kept for the accuracy.")),
     "count": (gettext_lazy("Programs per prompt"), ""),
@@ -136,6 +201,10 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str | Promise], ...] = tuple(
             r"must be 1 at temperature 0, where all answers to a prompt are the same",
             gettext_lazy("must be 1 at temperature 0, where all answers to a prompt are the same"),
         ),
+        (
+            r"must be above 1, or 0 to leave it out",
+            gettext_lazy("must be above 1, or 0 to leave it out"),
+        ),
         (r"must be a number, not '(?P<value>.*)'", gettext_lazy("must be a number, not “%(value)s”")),
         (r"must be a whole number, not '?(?P<value>.*?)'?", gettext_lazy("must be a whole number, not “%(value)s”")),
         (r"must be a finite number", gettext_lazy("must be a finite number")),
@@ -179,6 +248,89 @@ def problem(sentence: str) -> str:
     return sentence
 
 
+ALARMS: dict[str, tuple[str | Promise, str | Promise, str | Promise]] = {
+    # monitor: (name, what it saw, what to do)
+    "length": (
+        gettext_lazy("length"),
+        gettext_lazy("Programs are %(value)s times as long, or as short, as in the first updates; allowed: %(limit)s."),
+        gettext_lazy("Read some. If length is what earns the reward, mend the reward or raise the KL coefficient."),
+    ),
+    "duplicates": (
+        gettext_lazy("equal programs"),
+        gettext_lazy(
+            "Failing programs that are the same for prompts of different kinds: their share rose by %(points)s "
+            "percentage points; allowed: %(allowed)s."
+        ),
+        gettext_lazy(
+            "The policy no longer heeds the prompt. Read some, then lower the learning rate or raise the KL "
+            "coefficient."
+        ),
+    ),
+    "unsupported": (
+        gettext_lazy("UNSUPPORTED verdicts"),
+        gettext_lazy(
+            "The share of verified programs with an UNSUPPORTED verdict rose by %(points)s percentage points; "
+            "allowed: %(allowed)s."
+        ),
+        gettext_lazy("The policy may hide from the verifier. Read some, then lower the weight of the verdicts."),
+    ),
+    "unknown": (
+        gettext_lazy("UNKNOWN verdicts"),
+        gettext_lazy(
+            "The share of verified programs with an UNKNOWN verdict rose by %(points)s percentage points; "
+            "allowed: %(allowed)s."
+        ),
+        gettext_lazy("The policy may hide from the verifier. Read some, then lower the weight of the verdicts."),
+    ),
+    "syntax": (
+        gettext_lazy("valid Python"),
+        gettext_lazy("The share of valid Python fell by %(points)s percentage points; allowed: %(allowed)s."),
+        gettext_lazy("The policy is breaking up: lower the learning rate or raise the KL coefficient."),
+    ),
+    "finished": (
+        gettext_lazy("finished programs"),
+        gettext_lazy(
+            "The share of programs that end by themselves fell by %(points)s percentage points; allowed: %(allowed)s."
+        ),
+        gettext_lazy("Raise the penalty for an unfinished program or the longest length, or lower the learning rate."),
+    ),
+    "kl": (
+        gettext_lazy("KL"),
+        gettext_lazy("The KL from the supervised model is %(value)s nats per program; allowed: %(limit)s."),
+        gettext_lazy("Raise the KL coefficient, steer it to a target KL, or lower the learning rate."),
+    ),
+    "over-optimisation": (
+        gettext_lazy("over-optimisation"),
+        gettext_lazy(
+            "The reward rose while the share of validation tasks that pass all tests fell %(points)s percentage "
+            "points below its best; allowed: %(allowed)s."
+        ),
+        gettext_lazy("Cancel it, or lower the weight of the ratings or the learning rate in a new run."),
+    ),
+}
+
+
+def alarm(data: Mapping[str, Any]) -> tuple[str, str]:
+    """What an alarm (``training.guards.Alarm`` as JSON) saw, and what to do, as sentences."""
+    value, threshold = float(data["value"]), float(data["threshold"])
+    figures = {
+        "value": f"{value:.1f}",
+        "limit": f"{threshold:g}",
+        "points": f"{100 * value:.0f}",
+        "allowed": f"{100 * threshold:.0f}",
+    }
+    if data["monitor"] not in ALARMS:
+        return f"{data['monitor']}: {value:g}", ""
+    _name, seen, advice = ALARMS[data["monitor"]]
+    return str(seen) % figures, str(advice)
+
+
+def _monitors(payload: Mapping[str, Any]) -> str:
+    """The names of the monitors that an event is about."""
+    names = [alarm["monitor"] for alarm in payload.get("alarms", [])] or payload.get("monitors", [])
+    return ", ".join(str(ALARMS[name][0]) if name in ALARMS else str(name) for name in names)
+
+
 def event(kind: str, payload: Mapping[str, Any]) -> str:
     """One event of a run as a sentence."""
     sentences = {
@@ -187,12 +339,16 @@ def event(kind: str, payload: Mapping[str, Any]) -> str:
         "checkpoint": _("Checkpoint saved at step %(step)s."),
         "requeued": _("Back in the queue: %(reason)s"),
         "cancel_requested": _("%(by)s asked it to stop."),
+        "paused": _("Paused by an alarm: %(monitors)s."),
+        "resumed": _("Resumed by %(by)s; no longer watched: %(monitors)s."),
+        "prioritised": _("Open pairs put in a new order: %(count)s."),
         "succeeded": _("Succeeded."),
         "failed": _("Failed: %(error)s"),
         "cancelled": _("Cancelled."),
     }
-    missing = dict.fromkeys(("attempt", "owner", "step", "reason", "by", "error"), "?")
-    return sentences.get(kind, kind.replace("%", "%%")) % (missing | dict(payload))
+    missing = dict.fromkeys(("attempt", "owner", "step", "reason", "by", "error", "count"), "?")
+    told = missing | dict(payload) | {"monitors": _monitors(payload)}
+    return sentences.get(kind, kind.replace("%", "%%")) % told
 
 
 def _plain(number: float) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from workers.commands import export, libraries, platform
+from workers.commands import experiment, export, libraries, platform, reward
 from workers.commands.options import Parser
 from workers.problems import in_one_line, of_user
 
@@ -51,4 +51,6 @@ def _parser() -> Parser:
     for name, (_, _, text) in _DELEGATED.items():
         commands.add_parser(name, help=text, add_help=False)
     libraries.add_commands(commands)
+    experiment.add_command(commands)
+    reward.add_commands(commands)
     return parser

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from training.config import (
     SFTSettings,
     TaskSettings,
 )
+from training.guards import Paused
 from training.progress import Silent
 from workers.commands.options import add_settings, read_settings, whole_number
 from workers.problems import Problem
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from training.reward_model import Preference
     from workers.progress import Stage
 
+PAUSED = 3
+"""The exit code of a run that an alarm has paused."""
 _GROUP_NOTES = ("reward", "kl", "loss")
 
 
@@ -93,6 +97,11 @@ def _add_train(commands: Any) -> None:
     _add_preferring(stages, "reward", "a reward model on preferences", _reward, RewardModelSettings)
     _add_preferring(stages, "dpo", "DPO with LoRA on preferences (TRL)", _dpo, DPOSettings)
     ppo = _add_rewarded(stages, "ppo", "PPO with LoRA on tests, verdicts and ratings", _ppo, PPOSettings)
+    ppo.add_argument(
+        "--validation", type=Path, default=None, metavar="FILE",
+        help="tasks of which up to half the validation tasks are taken, such as unseen wordings",
+    )  # fmt: skip
+    ppo.add_argument("--ignore-guards", action="store_true", help="go on past every alarm; as --guards.enabled no")
     _add_launcher(ppo)
     _add_rewarded(stages, "grpo", "GRPO with LoRA on the same rewards as ppo (TRL)", _grpo, GRPOSettings)
     _add_rewarded(stages, "rloo", "RLOO with LoRA on the same rewards as ppo (TRL)", _rloo, RLOOSettings)
@@ -178,11 +187,26 @@ def _reward(chosen: argparse.Namespace) -> int:
 
 def _ppo(chosen: argparse.Namespace) -> int:
     settings, tasks = read_settings(PPOSettings, chosen), _read_tasks(chosen.tasks)
+    if chosen.ignore_guards:
+        settings = replace(settings, guards=replace(settings.guards, enabled=False))
+    validation = _read_tasks(chosen.validation) if chosen.validation else None
     _check_launcher(chosen)
     from training.align import align
 
-    reward_model = chosen.reward_model.absolute() if chosen.reward_model else None
-    return _aligned(chosen, "ppo", partial(align, tasks=tasks, reward_model=reward_model, settings=settings))
+    run = partial(
+        align,
+        tasks=tasks,
+        reward_model=chosen.reward_model.absolute() if chosen.reward_model else None,
+        settings=settings,
+        validation=validation,
+    )
+    try:
+        return _aligned(chosen, "ppo", run)
+    except Paused as paused:
+        if launch.is_main():
+            told = f"paused by {paused}; to go on, give the same command with --ignore-guards"
+            print(f"aval: {told}", file=sys.stderr)
+        return PAUSED
 
 
 def _grpo(chosen: argparse.Namespace) -> int:
