@@ -29,7 +29,7 @@ class Disagreement:
     update: int
     passed: bool
     extent: float
-    """0 to 1: the share of the run's ratings that are lower, of a program that fails; higher, of one that passes."""
+    """0 to 1: the share of the other ratings that are lower, of a program that fails; higher, of one that passes."""
     other: Mapping[str, Any] | None = None
     """Its line of the run's completions."""
 
@@ -78,7 +78,7 @@ def _disagreement(row: Mapping[str, Any], same: Sequence[Mapping[str, Any]], rat
         finished=bool(row["finished"]),
         update=int(row["update"]),
         passed=passing,
-        extent=beyond / len(ratings),
+        extent=beyond / max(len(ratings) - 1, 1),
         other=min(others, key=lambda other: (passed(other) is passing, -other["update"]), default=None),
     )
 

@@ -1,16 +1,20 @@
-"""Which pairs to rate next: those whose rating would teach the reward model most, and not the same thing twice.
+"""Which pairs to rate next: those on which the reward ensemble disagrees most, and not the same thing twice.
 
-What a rating tells about the model is the mutual information between the label and the ensemble's member, BALD
-(Houlsby et al. 2011, arXiv 1112.5745), here for Bradley-Terry: ``H(mean p) - mean H(p)`` with ``p`` each member's
-chance that B wins. It is high where members contradict each other with conviction, and low where all say "even odds",
-as they do of a matter of taste: uncertainty alone would send just those to be rated.
+Two measures of what a rating is worth, both nothing where all members say the same:
+
+- ``disagreement``, the standard deviation of the members' score differences (query by committee, Seung et al. 1992);
+- ``information``, the mutual information between the label and the member, BALD (Houlsby et al. 2011, arXiv
+  1112.5745), here for Bradley-Terry: ``H(mean p) - mean H(p)`` with ``p`` each member's chance that B wins.
+
+BALD needs the fewest ratings of a model that is trained until it has learnt all of them. It picks pairs near even odds,
+though, and a model that sees each rating two or three times learnt less from those than from random ones, and as much
+from those of ``disagreement``, which is the default therefore. ``make bench NAME=selection`` measures both.
 
 The best pairs one by one make a bad batch, because they are alike (Kirsch et al. 2019, BatchBALD, arXiv 1906.08158).
-The joint information of a large batch is out of reach for a few members, so a pair's own is multiplied by what is new
-in it: the variance that a Gaussian process over the difference between the two programs has left once the pairs before
-it are known, chosen greedily as in a determinantal point process (Kulesza and Taskar 2012, arXiv 1207.6083; Chen et
-al. 2018, arXiv 1709.05135). Two pairs are alike when their programs differ in the same pieces of code, whatever the
-names.
+Their joint worth is out of reach for a few members, so a pair's own is multiplied by what is new in it: the variance
+that a Gaussian process over the difference between the two programs has left once the pairs before it are known, chosen
+greedily as in a determinantal point process (Kulesza and Taskar 2012, arXiv 1207.6083; Chen et al. 2018, arXiv
+1709.05135). Two pairs are alike when their programs differ in the same pieces of code, whatever the names.
 
 All of it is a function of the set of pairs: neither their order nor which program of a pair is called A matters.
 """
@@ -22,7 +26,7 @@ import hashlib
 import keyword
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -34,7 +38,7 @@ from training.similarity import parsed, same_program
 Array = NDArray[np.float64]
 
 BATCH = 512
-"""How many pairs are chosen one by one; the others follow by what they tell beyond those."""
+"""How many pairs are chosen one by one; the others follow by their worth and what is new beyond those."""
 _NOISE = 0.1
 """Of a rating, against the variance 1 of what is to be learnt: how much a second pair of a kind still tells."""
 _LONGEST = 3
@@ -71,6 +75,17 @@ class Answer:
     """Of the reward ensemble; one number a member."""
 
 
+def disagreement(differences: Array) -> Array:
+    """How far the members' differences of each pair lie apart: ``(pairs, members)`` to ``(pairs,)``.
+
+    One member contradicts nobody: then it is ``information``, its own doubt.
+    """
+    if differences.shape[1] < 2:
+        return information(differences)
+    apart: Array = differences.std(1)
+    return np.where(apart > _NEGLIGIBLE, apart, 0.0)
+
+
 def information(differences: Array) -> Array:
     """What a rating of each pair tells about the members, in nats: ``(pairs, members)`` to ``(pairs,)``.
 
@@ -86,18 +101,20 @@ def information(differences: Array) -> Array:
     return np.where(gained > _NEGLIGIBLE, gained, 0.0)  # rounding is no disagreement
 
 
-def ranked(candidates: Sequence[Candidate], *, batch: int = BATCH) -> list[int]:
+def ranked(
+    candidates: Sequence[Candidate], *, worth: Callable[[Array], Array] = disagreement, batch: int = BATCH
+) -> list[int]:
     """The keys, the pair to rate first at the start.
 
-    Those of which no rating tells anything are ordered by what is new in each alone. A pair whose programs, up to
+    Those of which no rating is worth anything are ordered by what is new in each alone. A pair whose programs, up to
     layout, are each other's or another pair's of the prompt comes after all that are not.
     """
     if not candidates:
         return []
     rows = sorted(map(_oriented, candidates), key=lambda one: (_digest(one), one.key))
     differences = np.array([one.differences for one in rows], dtype=np.float64).reshape(len(rows), -1)
-    worth = np.maximum(information(differences), _NEGLIGIBLE)
-    order = _greedy(worth, _directions(rows), _repeated(rows), batch=min(batch, len(rows)))
+    values = np.maximum(worth(differences), _NEGLIGIBLE)
+    order = _greedy(values, _directions(rows), _repeated(rows), batch=min(batch, len(rows)))
     return [rows[at].key for at in order]
 
 

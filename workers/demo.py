@@ -228,11 +228,15 @@ class Demo:
 
         complete = to_json(read_config(kind, config))
         same = project.runs.filter(kind=kind, config=complete, **inputs).order_by("-pk")
-        run = same.filter(state="succeeded").first() or same.filter(state__in=["queued", "running"]).first()
+        run = same.filter(state="succeeded").first() or same.filter(state__in=["queued", "running", "paused"]).first()
         reused = run is not None and run.state == "succeeded"
         run = run or launch(project, kind, config=config, created_by=engineer, **inputs)
         with self._reporter.stage(kind) as stage:
             while not run.ended:
+                if run.state == run.State.PAUSED:
+                    raise Problem(
+                        f"the {kind} run {run.pk} was paused by an alarm: resume it on its page, then start again"
+                    )
                 time.sleep(POLL_SECONDS)
                 self._alive()
                 run.refresh_from_db()

@@ -1,4 +1,4 @@
-"""After a reward model's training: the project's open pairs, those first whose rating would teach it most.
+"""After a reward model's training: the project's open pairs, those first on which its members disagree most.
 
 The order is computed in the run's own process, which has the model at hand, and stored in the transaction that ends
 the run.

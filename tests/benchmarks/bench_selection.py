@@ -114,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--real", type=lambda text: [int(one) for one in text.split(",")], default=[])
     parser.add_argument("--share", type=float, default=0.7, help="of the budget, for the real model's own choice")
     parser.add_argument("--real-rounds", type=int, default=0, help="of its own choice; 0: the light ensemble chooses")
+    parser.add_argument("--real-way", choices=list(WAYS), default=OURS, help="how its ratings are chosen")
     parser.add_argument("--real-members", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=4.0, help="of the real reward model")
     return parser.parse_args()
@@ -152,12 +153,6 @@ def _uncertainty(said: Array) -> Array:
     return selection._entropy((1 / (1 + np.exp(-said))).mean(1))
 
 
-def _disagreement(said: Array) -> Array:
-    """The standard deviation of the members' differences."""
-    deviation: Array = said.std(1)
-    return deviation
-
-
 def _equal(said: Array) -> Array:
     return np.ones(len(said))
 
@@ -165,15 +160,15 @@ def _equal(said: Array) -> Array:
 WAYS: dict[str, Choose] = {
     "random": _random,
     "uncertainty": _best(_uncertainty),
-    "disagreement": _best(_disagreement),
+    "disagreement": _best(selection.disagreement),
     "BALD": _best(selection.information),
     "diversity": _diverse(_equal),
     "uncertainty, diverse": _diverse(_uncertainty),
-    "disagreement, diverse": _diverse(_disagreement),
+    "disagreement, diverse": _diverse(selection.disagreement),
     "BALD, diverse": _diverse(selection.information),
 }
-OURS = "BALD, diverse"
-"""What training.selection does."""
+OURS = "disagreement, diverse"
+"""What training.selection does unless told otherwise."""
 
 
 # --- the light ensemble
@@ -235,12 +230,12 @@ def _chosen(data: Data, seed: int, count: int, chosen: argparse.Namespace) -> li
     """So many pairs, chosen in rounds by the light ensemble or by the reward model's own members."""
     chance, rounds = np.random.default_rng([seed, 0]), chosen.real_rounds
     if not rounds:
-        return _run(data, WAYS[OURS], chosen, chance)[1][:count]
+        return _run(data, WAYS[chosen.real_way], chosen, chance)[1][:count]
     rated = list(chance.permutation(len(data.pool))[: round(count / (rounds + 1))])
     for part in range(2, rounds + 2):
         said = _trained(data, rated, chosen, data.pool)
         free = np.setdiff1d(np.arange(len(data.pool)), rated)
-        rated += WAYS[OURS](said, data, free, round(count * part / (rounds + 1)) - len(rated))
+        rated += WAYS[chosen.real_way](said, data, free, round(count * part / (rounds + 1)) - len(rated))
     return rated
 
 

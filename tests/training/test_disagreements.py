@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from training.disagreements import completions_of, disagreements
 
 
@@ -39,7 +37,7 @@ def test_the_largest_come_first_from_both_sides_in_turn() -> None:
     assert texts(4) == [
         "liked and wrong", "disliked and right", "somewhat liked and wrong", "somewhat disliked and right",
     ]  # fmt: skip
-    assert disagreements(ROWS, 1)[0].extent == pytest.approx(5 / 6)
+    assert [one.extent for one in disagreements(ROWS, 4)] == [1.0, 1.0, 0.6, 0.6]
 
 
 def test_agreement_and_what_nobody_rated_are_never_asked_about() -> None:
@@ -55,7 +53,7 @@ def test_their_order_and_number_do_not_depend_on_the_order_of_the_rows() -> None
 
 def test_one_side_fills_up_where_the_other_has_no_more() -> None:
     rows = [row(str(i), f"text {i}", float(i), ok=False) for i in range(8)]
-    assert texts(4, rows) == ["text 7", "text 6", "text 5"]
+    assert texts(4, rows) == ["text 7", "text 6", "text 5", "text 4"]
 
 
 def test_a_prompt_is_asked_about_once_beside_its_completion_that_the_tests_judge_otherwise() -> None:

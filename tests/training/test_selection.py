@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.selection import Answer, Candidate, alike, best_pair, information, priorities, ranked
+from training.selection import Answer, Candidate, alike, best_pair, disagreement, information, priorities, ranked
 
 SHORT = "def f(xs: list[int]) -> int:\n    return max(xs)"
 GUARDED = "def f(xs: list[int]) -> int:\n    return max(xs) if xs else 0"
@@ -46,11 +46,17 @@ def test_information_is_between_nothing_and_one_bit_and_the_same_for_the_sides_e
 def test_one_member_has_only_its_own_doubt_and_none_has_nothing_to_say() -> None:
     assert information(np.array([[0.0], [3.0], [-3.0]])) == pytest.approx([math.log(2), 0.1909, 0.1909], abs=1e-3)
     assert information(np.zeros((2, 0))).tolist() == [1.0, 1.0]
+    for rows in (np.array([[0.0], [3.0], [-3.0]]), np.zeros((2, 0))):
+        assert disagreement(rows).tolist() == information(rows).tolist()
+
+
+def test_disagreement_is_the_members_spread_and_nothing_where_they_are_of_one_mind() -> None:
+    assert disagreement(np.array([[4.0, -4.0], [3.0, 3.0], [0.1 + 0.2, 0.3]])).tolist() == [4.0, 0.0, 0.0]
 
 
 def test_disagreement_comes_first() -> None:
     rows = [pair(1, SHORT, LOOP, 0.0, 0.0), pair(2, SHORT, GUARDED, 3.0, -3.0), pair(3, LOOP, GUARDED, 0.4, -0.4)]
-    assert ranked(rows) == [2, 3, 1]
+    assert ranked(rows) == ranked(rows, worth=information) == [2, 3, 1]
 
 
 def test_the_second_pair_is_not_the_first_one_again_under_other_names() -> None:

@@ -200,7 +200,7 @@ def test_the_overview_says_by_what_open_pairs_are_given_out(desk: Desk) -> None:
     assert "in the order in which they were made" in text(desk.get())
     run = Run.objects.create(project=desk.project, kind=Run.Kind.REWARD_MODEL, created_by=desk.engineer)
     append_event(run, "prioritised", {"count": 3})
-    assert f"how much a rating would teach the reward model, as run {run.pk} found" in text(desk.get())
+    assert f"members disagree about them, as run {run.pk} found" in text(desk.get())
 
 
 def test_surplus_ratings_are_counted_apart(desk: Desk) -> None:

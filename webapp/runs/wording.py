@@ -131,6 +131,10 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("Limit of the learned reward"),
         gettext_lazy("In standard deviations, to either side."),
     ),
+    "learned_pessimism": (
+        gettext_lazy("Pessimism of the ratings"),
+        gettext_lazy("Standard deviations between the reward model's members that are taken off its score."),
+    ),
     "epochs": (gettext_lazy("Epochs"), gettext_lazy("Passes over the data.")),
     "margin": (
         gettext_lazy("Margin"),
