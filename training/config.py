@@ -113,7 +113,8 @@ class RewardModelSettings:
 
     learning_rate: float = setting(1e-3, above=0.0, high=1.0)
     batch_size: int = setting(16, low=1, high=4096)
-    epochs: float = setting(2.0, above=0.0, high=1000.0)
+    epochs: float = setting(4.0, above=0.0, high=1000.0)
+    """Passes over the pairs; a pair is one row, however many rated it."""
     margin: float = setting(1.0, low=0.0, high=10.0)
     """By how much the strongest preference (3 of 3) must part the two scores; weaker ones in proportion."""
     members: int = setting(3, low=1, high=16)
