@@ -459,13 +459,15 @@ class ExperimentSettings:
     """Simulated panellists; one half rates for training, the other judges."""
     overlap: int = setting(2, low=1, high=100)
     """Ratings a pair."""
-    reward_model: RewardModelSettings = RewardModelSettings()
+    reward_model: RewardModelSettings = RewardModelSettings(learning_rate=2e-3, lora=LoraSettings(layers=2))
     ppo: PPOSettings = PPOSettings(
         num_updates=60,
         learning_rate=1.5e-3,
         lora=LoraSettings(layers=2),
         save_steps=10,
         guards=GuardSettings(enabled=False),  # nobody is there to look
+        validation_prompts=192,
+        validation_every=5,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
     """The share that moves to lines at fault, in the arm with line credit."""

@@ -263,6 +263,24 @@ def test_seeds_are_pooled_though_their_tasks_share_names(tmp_path: Path) -> None
     assert found["arms"][SUPERVISED]["cpu_seconds"] == pytest.approx(15.0)
 
 
+def test_line_credit_is_counted_in_the_updates_that_it_needs(tmp_path: Path) -> None:
+    def curve(*shares: float) -> dict[str, Any]:
+        return {"summary": {"validation": {"full": {str(10 * n + 10): share for n, share in enumerate(shares)}}}}
+
+    for seed, credited in ((0, curve(0.5, 0.8, 0.9)), (1, curve(0.5, 0.6, 0.7)), (2, curve(0.8, 0.8, 0.8))):
+        finished(tmp_path, Piece(seed, ALL), curve(0.4, 0.7, 0.8))
+        finished(tmp_path, Piece(seed, "all-credit"), credited)
+
+    def check(*seeds: int) -> dict[str, Any]:
+        (found,) = findings.collect(tmp_path, seeds, TINY)["checks"]
+        return dict(found)
+
+    assert (check(0)["met"], check(0)["found"]) == (True, "67%")
+    assert (check(1)["met"], check(1)["found"]) == (False, "never")
+    assert not check(0, 1)["met"], "one seed in which it never does is not met"
+    assert check(0, 2)["found"] == "67%, 33%"
+
+
 @pytest.mark.slow
 def test_all_lines_from_nothing_and_again_from_what_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["experiment", "--out", str(tmp_path), "--scale", "tiny", "--seeds", "0", "--jobs", "2", "--json"]

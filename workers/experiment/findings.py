@@ -14,8 +14,8 @@ from typing import Any
 from training.config import ExperimentSettings
 from training.evaluate import Comparison, Evaluation, compare, summarise
 from training.statistics import Estimate, bootstrap_mean
-from workers.experiment.plan import ALL, ARMS, CONTROL, JUDGED, SUPERVISED
-from workers.experiment.schedule import folder_of, read_done
+from workers.experiment.plan import ALL, ALL_CREDIT, ARMS, CONTROL, JUDGED, SUPERVISED
+from workers.experiment.schedule import Done, folder_of, read_done
 
 METRICS = ("full", "public", "syntax", "unsafe", "proved and full", "unsupported", "unknown", "tokens", "kl")
 AGAINST = ((SUPERVISED, ALL), (CONTROL, ALL))
@@ -49,7 +49,8 @@ def collect(out: Path, seeds: Sequence[int], settings: ExperimentSettings) -> di
     preferred = {
         piece: found for piece in JUDGED if (found := _preferred(out, seeds, piece, bootstrap, settings)) is not None
     }
-    checks = list(_checks(table, compared, preferred))
+    credit = _steps_with_credit(out, seeds)
+    checks = [*_checks(table, compared, preferred), *_credit_check(credit)]
     return {
         "seeds": list(seeds),
         "arms": {
@@ -77,6 +78,7 @@ def collect(out: Path, seeds: Sequence[int], settings: ExperimentSettings) -> di
             for piece, found in preferred.items()
         },
         "reward_model": _reward_models(out, seeds),
+        "steps_with_credit": credit,
         "checks": [asdict(check) for check in checks],
     }
 
@@ -149,16 +151,43 @@ def _reward_models(out: Path, seeds: Sequence[int]) -> dict[str, Any]:
     return {str(seed): one.value["summary"] for seed, one in done.items() if one is not None}
 
 
+def _steps_with_credit(out: Path, seeds: Sequence[int]) -> dict[str, float | None]:
+    """By seed: of the updates without line credit, the share that line credit needs to solve as many validation tasks.
+
+    None where it never does.
+    """
+    found: dict[str, float | None] = {}
+    for seed in seeds:
+        curves = [_curve(read_done(folder_of(out, seed), arm)) for arm in (ALL, ALL_CREDIT)]
+        if all(curves):
+            plain, credited = curves
+            last = max(plain)
+            reached = [update for update, share in sorted(credited.items()) if share >= plain[last]]
+            found[str(seed)] = reached[0] / last if reached else None
+    return found
+
+
+def _curve(done: Done | None) -> dict[int, float]:
+    """The share of validation tasks solved, by update."""
+    if done is None:
+        return {}
+    return {
+        int(update): share
+        for update, share in done.value.get("summary", {}).get("validation", {}).get("full", {}).items()
+    }
+
+
 # -- claims
 
 _GAINS = {"iid": 20.0, "comp": 8.0, "slots": 8.0, "para": 10.0}
 _ABSOLUTE = {"iid": 85.0}
-_MOST_UNSAFE = 25.0
+_MOST_UNSAFE = 0.25
 _WORSE_BY = 1.0
 _PUBLIC_DOWN = 2.0
 _PREFERRED = 60.0
 _CERTAIN = 0.01
 _BETTER_ON = 2
+_STEPS = 0.75
 
 Table = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
 Compared = Mapping[str, Mapping[str, Mapping[str, Comparison]]]
@@ -167,7 +196,7 @@ Compared = Mapping[str, Mapping[str, Mapping[str, Comparison]]]
 def _checks(table: Table, compared: Compared, preferred: Mapping[str, Mapping[str, Estimate]]) -> Iterator[Check]:
     against = compared.get(f"{ALL} against {SUPERVISED}")
     if against:
-        yield from _against_supervised(table[ALL], against)
+        yield from _against_supervised(table[SUPERVISED], table[ALL], against)
     against = compared.get(f"{ALL} against {CONTROL}")
     if against:
         yield from _against_control(against)
@@ -178,7 +207,9 @@ def _checks(table: Table, compared: Compared, preferred: Mapping[str, Mapping[st
 
 
 def _against_supervised(
-    found: Mapping[str, Mapping[str, Estimate]], against: Mapping[str, Mapping[str, Comparison]]
+    base: Mapping[str, Mapping[str, Estimate]],
+    found: Mapping[str, Mapping[str, Estimate]],
+    against: Mapping[str, Mapping[str, Comparison]],
 ) -> Iterator[Check]:
     for split, metrics in against.items():
         gain = _points(metrics["full"])
@@ -190,13 +221,10 @@ def _against_supervised(
             reached = 100 * found[split]["full"].mean
             wanted = _ABSOLUTE[split]
             yield Check(f"full pass@1 of all, {split}", f"{wanted:g}%", f"{reached:.1f}%", reached >= wanted)
-        unsafe = 100 * found[split]["unsafe"].mean
-        yield Check(
-            f"known unsafe answers of all, {split}",
-            f"at most {_MOST_UNSAFE:g}%",
-            f"{unsafe:.1f}%",
-            unsafe <= _MOST_UNSAFE,
-        )
+        unsafe, before = (100 * arm[split]["unsafe"].mean for arm in (found, base))
+        claim = f"known unsafe answers of all, {split}"
+        wanted_text = f"at most {_MOST_UNSAFE:.0%} of supervised's {before:.1f}%"
+        yield Check(claim, wanted_text, f"{unsafe:.1f}%", unsafe <= _MOST_UNSAFE * before)
         if "proved and full" in metrics:
             up = _points(metrics["proved and full"])
             yield Check(f"proved and passing, {split}", "up", f"{up:+.1f} points", up > 0)
@@ -225,6 +253,15 @@ def _against_control(against: Mapping[str, Mapping[str, Comparison]]) -> Iterato
         )
     claim = f"splits on which all is better than the control with p < {_CERTAIN:g}"
     yield Check(claim, f"at least {_BETTER_ON}", str(better), better >= _BETTER_ON)
+
+
+def _credit_check(shares: Mapping[str, float | None]) -> Iterator[Check]:
+    if not shares:
+        return
+    known = [share for share in shares.values() if share is not None]
+    told = ", ".join("never" if share is None else f"{share:.0%}" for share in shares.values())
+    met = len(known) == len(shares) and sum(known) / len(known) <= _STEPS
+    yield Check("line credit solves as much as without it, of the updates", f"at most {_STEPS:.0%}", told, met)
 
 
 def _points(comparison: Comparison) -> float:
