@@ -141,7 +141,7 @@ class RewardSettings:
     """Share of the tests' weight that only passing all of them earns; the rest goes by the fraction passed."""
     verifier_weight: float = setting(0.5, low=0.0, high=100.0)
     """For a program that passes all tests and all of whose declared properties are proved."""
-    learned_weight: float = setting(0.2, low=0.0, high=100.0)
+    learned_weight: float = setting(0.5, low=0.0, high=100.0)
     """The most that ratings may move a reward; less where that would outrank a test or a verdict."""
     learned_clip: float = setting(2.0, above=0.0, high=10.0)
     """The learned reward is z-scored and clipped to plus or minus this many standard deviations."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,6 +50,16 @@ _VALIDATION_SHARE = 50
 """One training prompt in so many is kept out of supervised training, for its validation loss."""
 _DRAWS = 4
 """Rounds of drawing until a prompt has enough different completions."""
+_TOLD_OF_REWARD_MODELS = (
+    "accuracy",
+    "held_out",
+    "calibration_error",
+    "members",
+    "member_correlation",
+    "disagreement",
+    "disagreement_and_error",
+)
+"""Of a reward model's summary, what its run's page shows."""
 _REVIEWED = 40
 """Prompts of an evaluation whose completions are stored, checked and shown for review, beside the pairs it shows."""
 
@@ -130,7 +140,7 @@ def generate(job: Job) -> Output:
 
 
 def reward_model(job: Job) -> Output:
-    from training.reward_model import train
+    from training.reward_model import Summary, train
 
     backbone = _needed(job.run.base_model, "base model")
     preferences = [preference_of(row) for row in _needed(job.run.snapshot, "snapshot").rows]
@@ -144,7 +154,9 @@ def reward_model(job: Job) -> Output:
     )
     order = selection.order(job.run.project, path, backbone=Path(backbone.path), seed=job.run.pk)
     output = _model(job, path, ModelVersion.Kind.REWARD, parent=backbone)
-    return replace(output, commit=selection.ordering(output.commit, order))
+    figures = asdict(Summary.read(path))
+    told = {name: figures[name] for name in _TOLD_OF_REWARD_MODELS if figures[name] is not None}
+    return Output({**told, **output.result}, selection.ordering(output.commit, order))
 
 
 def ppo(job: Job) -> Output:

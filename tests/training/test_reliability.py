@@ -238,6 +238,7 @@ def test_without_the_start_from_the_pool_it_is_the_model_of_1979(
     monkeypatch.setattr(reliability, "_TOLERANCE", 0.0)
     pandas = pytest.importorskip("pandas")
     from crowdkit import aggregation
+
     kinds = ["careful"] * 5 + ["random", "B", "reversed"]
     rows = ratings(kinds, 150, seed=seed, overlap=overlap)
     label = {value: name for name, value in PREFERENCES.items()}

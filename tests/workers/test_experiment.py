@@ -98,7 +98,7 @@ def test_at_most_so_many_pieces_at_a_time_and_none_before_what_it_needs(
             finished(tmp_path, self.piece, {})
             return 0
 
-    def start(piece: Piece, out: Path, *, threads: int) -> schedule.Working:
+    def start(piece: Piece, out: Path) -> schedule.Working:
         assert all((schedule.folder_of(out, piece.seed) / f"{need}.json").exists() for need in piece.needs)
         started.append(piece.name)
         return schedule.Working(piece, Process(piece), 0.0)  # type: ignore[arg-type]

@@ -13,8 +13,10 @@ from webapp.runs.models import DatasetSnapshot, ErasureNotice, Metric, Run, RunE
 
 MOST_POINTS = 1500
 """A curve with more points than this is thinned for the page; the newest point always stays."""
-LEADING = ("reward", "kl", "loss", "accuracy", "pass")
-"""What engineers look at first: metrics whose name holds one of these come first, in this order."""
+LEADING = ("reward", "validation_full", "kl", "loss", "accuracy", "syntax", "reward/")
+"""What engineers look at first, in this order; a name with a slash at its end stands for all that begin so."""
+TIMES = "seconds_"
+"""What comes last begins so."""
 
 Series = dict[str, list[tuple[int, float | None]]]
 
@@ -99,4 +101,7 @@ def _thinned(points: list[tuple[int, float | None]]) -> list[tuple[int, float | 
 
 
 def _rank(name: str) -> int:
-    return next((rank for rank, part in enumerate(LEADING) if part in name), len(LEADING))
+    if name.startswith(TIMES):
+        return len(LEADING) + 1
+    found = (rank for rank, one in enumerate(LEADING) if name == one or (one.endswith("/") and name.startswith(one)))
+    return next(found, len(LEADING))

@@ -74,7 +74,7 @@ def do_all(
         while waiting or working:
             for piece in list(_ready(waiting, out))[: jobs - len(working)]:
                 waiting.remove(piece)
-                working.append(_start(piece, out, threads=max(1, (os.cpu_count() or 1) // jobs)))
+                working.append(_start(piece, out))
             for one in [one for one in working if one.process.poll() is not None]:
                 working.remove(one)
                 _finish(one, out)
@@ -93,10 +93,11 @@ def _ready(waiting: Sequence[Piece], out: Path) -> Iterator[Piece]:
             yield piece
 
 
-def _start(piece: Piece, out: Path, *, threads: int) -> Working:
+def _start(piece: Piece, out: Path) -> Working:
     folder = folder_of(out, piece.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    # Each on one thread: threads that wait for each other use up CPU seconds, which are what arms are held equal by.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / f"{piece.name}.log").open("ab") as log:
         command = [sys.executable, "-m", "workers.experiment.pieces", str(out), str(piece.seed), piece.name]
         process = spawn(command, env=environment, log=log.fileno())

@@ -5,11 +5,12 @@
   const box = document.getElementById("run-curves");
   if (!box) return;
   const charts = new Map();
-  const leading = ["reward", "kl", "loss", "accuracy", "pass"];
+  // The order of webapp/runs/queries.py.
+  const leading = ["reward", "validation_full", "kl", "loss", "accuracy", "syntax", "reward/"];
 
   function rank(name) {
     if (name.startsWith("seconds_")) return leading.length + 1;
-    const found = leading.findIndex((part) => name.startsWith(part));
+    const found = leading.findIndex((one) => name === one || (one.endsWith("/") && name.startsWith(one)));
     return found < 0 ? leading.length : found;
   }
 
