@@ -118,7 +118,7 @@ def test_another_setting_than_the_runs_is_told(logged: list[dict[str, Any]]) -> 
         (one,) = explain([Completion(1, SAFE, logged[0])], [TASK], other)
     finally:
         other.close()
-    assert "the run logged 1.6" in in_words(one)
+    assert f"the run logged {logged[0]['reward']:.3f}" in in_words(one)
     assert "the verifier has no weight" in in_words(one)
 
 
