@@ -37,6 +37,7 @@ from transformers import AutoConfig, PrinterCallback, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from training import adapters, checkpoints
+from training.batches import batch_order
 from training.config import RewardModelSettings
 from training.models import backbone_sha256, context_of, load_tokenizer
 from training.preferences import (
@@ -91,8 +92,11 @@ def train(
     attempt = checkpoints.attempt_folder(run_folder, fence)
     tokenizer = load_tokenizer(backbone)
     context = context_of(AutoConfig.from_pretrained(str(backbone), trust_remote_code=False))
-    rows = [_rows(ratings, tokenizer, context, settings, number) for number in range(settings.members)]
-    steps = [math.ceil(settings.epochs * math.ceil(len(own) / settings.batch_size)) for own in rows]
+    rows = [
+        _in_order(_rows(ratings, tokenizer, context, settings, number), settings, number)
+        for number in range(settings.members)
+    ]
+    steps = [math.ceil(len(own) / settings.batch_size) for own in rows]
     members = [
         _member(
             backbone,
@@ -187,6 +191,13 @@ def _rows(
     ]
 
 
+def _in_order(rows: list[dict[str, Any]], settings: RewardModelSettings, number: int) -> list[dict[str, Any]]:
+    """The rows of all epochs of one member, pairs of like length together: a batch is padded to its longest."""
+    lengths = [max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in rows]
+    order = batch_order(lengths, settings.batch_size, settings.epochs, settings.seed + number)
+    return [rows[place] for place in order]
+
+
 def _encoded(tokenizer: Any, programs: Sequence[Program]) -> dict[Program, list[int]]:
     unique = list(dict.fromkeys(programs))
     pairs = [(format_prompt(tokenizer, text, signature), code) for text, signature, code in unique]
@@ -270,7 +281,8 @@ def _trainer(
 ) -> PreferenceTrainer:
     arguments = RewardConfig(
         **trl_arguments(settings, attempt),
-        num_train_epochs=settings.epochs,
+        num_train_epochs=1,  # the rows hold all epochs, in their order
+        train_sampling_strategy="sequential",
         lr_scheduler_type="cosine",
         remove_unused_columns=False,
     )

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -29,6 +28,7 @@ from transformers import PrinterCallback, set_seed
 from trl import SFTConfig
 
 from training import checkpoints
+from training.batches import batch_order
 from training.compact_loss import CompactSFTTrainer
 from training.config import ModelSettings, SFTSettings
 from training.curriculum.task import Task
@@ -40,8 +40,6 @@ from training.reporting import FINAL, Reporter, finished, fresh_final, processes
 
 SUMMARY = "training.json"
 _BUDGET_FILE = "budget.json"
-_MEGABATCH = 4
-"""Batches whose examples are sorted by length together. More pads less, but makes each batch of one family."""
 _LAST_SHARE = 0.02
 """The learning rate ends at this share of its peak."""
 _ADAM_BETAS = (0.9, 0.98)
@@ -89,36 +87,12 @@ def train(
     return _save(trainer, tokenizer, attempt, {**metrics, "steps": trainer.state.global_step})
 
 
-def batch_order(lengths: Sequence[int], batch_size: int, epochs: float, seed: int) -> list[int]:
-    """Indices of the examples of all epochs, in order: batches hold like lengths and come shuffled."""
-    order: list[int] = []
-    wanted = math.ceil(len(lengths) * epochs)
-    for epoch in range(math.ceil(epochs)):
-        rng = Random(f"{seed}/{epoch}")  # noqa: S311 - an order, no secret
-        indices = list(range(len(lengths)))
-        rng.shuffle(indices)
-        batches = [
-            batch
-            for start in range(0, len(indices), batch_size * _MEGABATCH)
-            for batch in _batches(indices[start : start + batch_size * _MEGABATCH], lengths, batch_size)
-        ]
-        # A batch that is not full comes last in its epoch, lest it shift the ones after it.
-        batches.sort(key=lambda batch: (len(batch) < batch_size, rng.random()))
-        order.extend(index for batch in batches for index in batch)
-    return order[:wanted]
-
-
 def learning_rate_at(progress: float, warmup_ratio: float) -> float:
     """Share of the peak learning rate at a progress in [0, 1]: linear warm-up, then half a cosine."""
     if progress < warmup_ratio:
         return progress / warmup_ratio
     rest = min(1.0, (progress - warmup_ratio) / max(1e-9, 1.0 - warmup_ratio))
     return _LAST_SHARE + (1.0 - _LAST_SHARE) * 0.5 * (1.0 + math.cos(math.pi * rest))
-
-
-def _batches(indices: list[int], lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    indices = sorted(indices, key=lambda index: -lengths[index])
-    return [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
 
 
 @dataclass

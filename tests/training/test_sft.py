@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from training import checkpoints
+from training.batches import batch_order
 from training.config import ModelSettings, SFTSettings, TaskSettings
 from training.curriculum import Task, build, write_jsonl
 from training.models import load
 from training.progress import Progress, Stopped
 from training.prompting import encode_completion, encode_prompt
-from training.sft import SFTError, _encode, batch_order, learning_rate_at, train
+from training.sft import SFTError, _encode, learning_rate_at, train
 
 MODEL = ModelSettings(preset="aval-micro", vocab_size=500)
 SETTINGS = SFTSettings(learning_rate=5e-3, batch_size=8, epochs=2.0, save_steps=4)
