@@ -21,10 +21,10 @@ from training.progress import Progress, Watcher
 from training.prompting import encode_prompt, format_prompt
 from training.rollout import Completion, Decoder
 from training.sequences import completion_divergences
-from training.signatures import refused
+from training.signatures import report_of
 from training.similarity import bleu, parsed, same_program
 from training.statistics import Estimate, bootstrap_mean, mcnemar, paired_difference, pass_at, share
-from verification import Contract, Outcome, verify
+from verification import Outcome
 from verification.sandbox import Job, Pool
 
 RewardFunction = Callable[..., Sequence[float | None]]
@@ -98,6 +98,11 @@ class Comparison:
     only_second: int
     p_value: float
     """Exact McNemar."""
+
+    def to_json(self) -> dict[str, float | int]:
+        """The difference with its interval, and what it was found from, on one level."""
+        counts = {"only_first": self.only_first, "only_second": self.only_second, "p_value": self.p_value}
+        return {**self.difference.to_json(), **counts}
 
 
 def evaluate(
@@ -310,20 +315,11 @@ def _verify(
     """Outcome by property of each answer; the key ``""`` holds the report's."""
     verdicts: list[dict[str, Outcome]] = []
     for task, answer in zip(tasks, answers, strict=True):
-        report = refused(
-            answer.text, task.entry, task.properties, signature=task.signature, contract=task.contract
-        ) or verify(answer.text, entry=task.entry, properties=task.properties, contract=contract_of(task))
+        report = report_of(answer.text, task.entry, task.properties, signature=task.signature, contract=task.contract)
         verdicts.append({"": report.outcome, **{verdict.property: verdict.outcome for verdict in report.verdicts}})
         if len(verdicts) % _CHUNK == 0 or len(verdicts) == len(tasks):
             on_step(len(verdicts))
     return verdicts
-
-
-def contract_of(task: Task) -> Contract | None:
-    """The task's contract in the verifier's terms."""
-    if task.contract is None:
-        return None
-    return Contract(task.contract["pre"], task.contract["post"], tuple(task.contract["allowed_exceptions"]))
 
 
 def _row(

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from training.curriculum.task import Task
 from training.memory import Memory
-from training.signatures import refused
+from training.signatures import report_of
 from verification.outcome import Outcome, Report
 from verification.sandbox import BadTest, Job, Pool, Result, SandboxError, SandboxUnavailable
 
@@ -125,6 +126,15 @@ class TestReward:
             self._known.put(key, result)
             found[key] = result
         return [known for key in keys if (known := found[key]) is not None]
+
+    def results_of(self, completions: Sequence[str], tasks: Sequence[Task]) -> list[Result]:
+        """``results`` of programs, each for the task beside it."""
+        return self.results(
+            completions,
+            entry=[task.entry for task in tasks],
+            tests=[task.tests for task in tasks],
+            prelude=[task.prelude for task in tasks],
+        )
 
     def _run(self, jobs: Sequence[Job]) -> list[Result]:
         """All results; jobs that a busy machine did not let run are tried again before that is an error."""
@@ -241,8 +251,7 @@ class VerifierReward:
         key = _digest(code, entry, list(properties), dict(contract) if contract else None, signature)
         report = self._known.get(key)
         if report is None:
-            report = refused(code, entry, properties, signature=signature, contract=contract)
-            report = report or _verified(code, entry, properties, contract, self.cache)
+            report = report_of(code, entry, properties, signature=signature, contract=contract, cache=self.cache)
             self._known.put(key, report)
         return report
 
@@ -353,20 +362,6 @@ def tell(columns: Mapping[str, Any], name: str, values: Sequence[float | None]) 
     metric = columns.get("log_metric")
     if metric is not None and known:
         metric(name, math.fsum(known) / len(known))
-
-
-def _verified(
-    code: str, entry: str, properties: tuple[str, ...], contract: Mapping[str, Any] | None, cache: Path | None
-) -> Report:
-    # The solver is loaded when the first program passes its tests, not with this module.
-    from verification import Contract
-    from verification.cache import cached_verify
-
-    promise = None
-    if contract is not None:
-        allowed = tuple(contract.get("allowed_exceptions") or ())
-        promise = Contract(contract.get("pre"), contract.get("post"), allowed)
-    return cached_verify(code, cache=cache, entry=entry, properties=properties, contract=promise)
 
 
 def _outcomes(report: Report | None) -> dict[str, str]:

@@ -132,12 +132,7 @@ def explain(
     Without a reward model a rating that was logged is taken over.
     """
     codes = [one.code for one in completions]
-    found = reward.tests.results(
-        codes,
-        entry=[task.entry for task in tasks],
-        tests=[task.tests for task in tasks],
-        prelude=[task.prelude for task in tasks],
-    )
+    found = reward.tests.results_of(codes, tasks)
     results = [
         unfinished(result) if one.finished is False else result for one, result in zip(completions, found, strict=True)
     ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from verification.outcome import Outcome, Report, Verdict
@@ -27,19 +28,29 @@ class Departure:
     line: int
 
 
-def refused(
+def report_of(
     code: str,
     entry: str,
     properties: Sequence[str],
     *,
     signature: str | None = None,
     contract: Mapping[str, Any] | None = None,
-) -> Report | None:
-    """What to say instead of verifying a program that departs from its task: UNSUPPORTED, and why; else None."""
+    cache: Path | None = None,
+) -> Report:
+    """What the verifier says of a program for a task; of one that departs from it UNSUPPORTED, and why."""
     departs = departure(code, entry, signature=signature, contract=contract)
-    if departs is None:
-        return None
-    return Report(entry, tuple(Verdict(slug, Outcome.UNSUPPORTED, departs.reason, departs.line) for slug in properties))
+    if departs is not None:
+        refused = (Verdict(slug, Outcome.UNSUPPORTED, departs.reason, departs.line) for slug in properties)
+        return Report(entry, tuple(refused))
+    # The solver is loaded when the first program passes its tests, not with this module.
+    from verification import Contract
+    from verification.cache import cached_verify
+
+    promise = None
+    if contract:
+        allowed = tuple(contract.get("allowed_exceptions") or ())
+        promise = Contract(contract.get("pre"), contract.get("post"), allowed)
+    return cached_verify(code, cache=cache, entry=entry, properties=tuple(properties), contract=promise)
 
 
 def departure(

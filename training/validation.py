@@ -69,12 +69,7 @@ class Validation:
         )
         decoder = Decoder(trainer.decoder.refresh(), trainer.processing_class, bf16=trainer.args.bf16)
         answers = decoder.complete([prompts[number] for number in mine], settings)
-        results = self.tests.results(
-            [answer.text for answer in answers],
-            entry=[task.entry for task in tasks],
-            tests=[list(task.tests) for task in tasks],
-            prelude=[task.prelude for task in tasks],
-        )
+        results = self.tests.results_of([answer.text for answer in answers], tasks)
         passed = gathered([passes(result) for result in results])
         return sum(passed) / len(passed)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from training.config import EvaluationSettings, RewardSettings
 from training.curriculum import Task
-from training.evaluate import Comparison, Evaluation, Row, compare, evaluate, summarise
+from training.evaluate import Evaluation, Row, compare, evaluate, summarise
 from training.evidence import LearnedReward, TestReward, VerifierReward, judged
 from training.progress import Progress, Watcher
 from training.prompting import format_prompt
@@ -78,12 +78,7 @@ def with_rewards(
     asked = [by_key[row.split, row.key] for row in evaluation.rows]
     tests = TestReward(all_pass_share=settings.all_pass_share)
     try:
-        results = tests.results(
-            [row.code for row in evaluation.rows],
-            entry=[task.entry for task in asked],
-            tests=[task.tests for task in asked],
-            prelude=[task.prelude for task in asked],
-        )
+        results = tests.results_of([row.code for row in evaluation.rows], asked)
     finally:
         tests.close()
     learned = None
@@ -161,7 +156,7 @@ def _result(
         metrics = COMPARED if settings.verify else [metric for metric in COMPARED if metric in TESTED]
         comparisons = {metric: compare(first, second, metric=metric) for metric in metrics}
         result["comparison"] = {
-            split: {metric: _plain(by_split[split]) for metric, by_split in comparisons.items()}
+            split: {metric: by_split[split].to_json() for metric, by_split in comparisons.items()}
             for split in settings.splits
         }
     return result
@@ -181,15 +176,6 @@ def _grouped(found: Mapping[str, Evaluation], by: str, settings: EvaluationSetti
             if group in summary
         }
         for group in groups
-    }
-
-
-def _plain(comparison: Comparison) -> dict[str, Any]:
-    return {
-        **comparison.difference.to_json(),
-        "only_first": comparison.only_first,
-        "only_second": comparison.only_second,
-        "p_value": comparison.p_value,
     }
 
 

@@ -147,6 +147,15 @@ def judge(person: Panellist, chance: random.Random, codes: Sequence[str], result
     return Judgement(preference(left + person.side_bias, right), (left_scales, right_scales))
 
 
+def judge_blind(person: Panellist, chance: random.Random, codes: Sequence[str], results: Sequence[Result]) -> Judgement:
+    """``judge`` with the sides drawn by chance; what is said is of the two programs in the order in which they came."""
+    if chance.random() >= 0.5:
+        return judge(person, chance, codes, results)
+    found = judge(person, chance, codes[::-1], results[::-1])
+    turned = None if found.preference is None else -found.preference
+    return Judgement(turned, (found.scales[1], found.scales[0]))
+
+
 def preference(left: float, right: float) -> int:
     """-3 (left much better) to 3 (right much better)."""
     size = sum(abs(right - left) > step for step in STEPS)

@@ -29,7 +29,6 @@ from workers.dispatch import MAX_CHECK_ATTEMPTS
 from workers.text import storable
 
 if TYPE_CHECKING:
-    from verification import Contract
     from verification.sandbox import Pool, Result
 
 logger = logging.getLogger(__name__)
@@ -65,8 +64,7 @@ def _begin(sample_id: int) -> bool:
 
 @transaction.atomic
 def _check(sample_id: int, pool: Pool) -> None:
-    from training.signatures import refused
-    from verification import verify
+    from training.signatures import report_of
     from verification.sandbox import Job
 
     sample = _waiting(sample_id).select_related("prompt").first()
@@ -77,10 +75,9 @@ def _check(sample_id: int, pool: Pool) -> None:
     jobs = [Job.tests(sample.text, task["entry"], tests, task.get("prelude", "")) for tests in suites.values()]
     results = pool.run_many(jobs)
     properties = tuple(task.get("properties") or DEFAULT)
-    promise = task.get("contract")
-    report = refused(
-        sample.text, task["entry"], properties, signature=task.get("signature"), contract=promise
-    ) or verify(sample.text, entry=task["entry"], properties=properties, contract=_contract(promise))
+    report = report_of(
+        sample.text, task["entry"], properties, signature=task.get("signature"), contract=task.get("contract")
+    )
     Execution.objects.bulk_create(
         [_execution(sample, suite, result, _environment(pool)) for suite, result in zip(suites, results, strict=True)],
         ignore_conflicts=True,
@@ -100,18 +97,6 @@ def _note(sample_id: int, error: str) -> None:
     """After the last attempt the sample is closed with the error, and without a result."""
     Sample.objects.filter(pk=sample_id, checked_at__isnull=True, check_attempts__gte=MAX_CHECK_ATTEMPTS).update(
         check_error=error
-    )
-
-
-def _contract(contract: dict[str, Any] | None) -> Contract | None:
-    if not contract:
-        return None
-    from verification import Contract
-
-    return Contract(
-        pre=contract.get("pre"),
-        post=contract.get("post"),
-        allowed_exceptions=tuple(contract.get("allowed_exceptions") or ()),
     )
 
 

@@ -70,7 +70,7 @@ def collect(out: Path, seeds: Sequence[int], settings: ExperimentSettings) -> di
             for arm, found in evaluations.items()
         },
         "compared": {
-            name: {split: {metric: _plain(one) for metric, one in found.items()} for split, found in by_split.items()}
+            name: {split: {metric: one.to_json() for metric, one in found.items()} for split, found in by_split.items()}
             for name, by_split in compared.items()
         },
         "preferred": {
@@ -113,15 +113,6 @@ def _against(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Compa
     by_metric = {metric: compare(first, second, metric=metric) for metric in _COMPARED}
     splits = by_metric["full"]
     return {split: {metric: found[split] for metric, found in by_metric.items()} for split in splits}
-
-
-def _plain(comparison: Comparison) -> dict[str, Any]:
-    return {
-        **comparison.difference.to_json(),
-        "only_first": comparison.only_first,
-        "only_second": comparison.only_second,
-        "p_value": comparison.p_value,
-    }
 
 
 def _preferred(

@@ -19,8 +19,8 @@ from training.curriculum import Solution, Task, build, read_jsonl, write_jsonl
 from training.progress import Progress
 from verification.sandbox import Result
 from workers.experiment.plan import ALL, ALL_CREDIT, CONTROL, DPO, JUDGED, SUPERVISED, VOICES
-from workers.experiment.schedule import SETTINGS, folder_of, read_done, write_json
-from workers.panel import Panellist, character, judge
+from workers.experiment.schedule import SETTINGS, Done, folder_of, read_done, write_json
+from workers.panel import Panellist, character, judge_blind
 
 if TYPE_CHECKING:
     from training.evidence import TestReward
@@ -42,11 +42,14 @@ class Seed:
     def tasks(self, split: str) -> list[Task]:
         return list(read_jsonl(self.folder / "tasks" / f"{split}.jsonl"))
 
-    def value(self, piece: str) -> Any:
-        done = read_done(self.folder, piece)
-        if done is None:
+    def done(self, piece: str) -> Done:
+        found = read_done(self.folder, piece)
+        if found is None:
             raise RuntimeError(f"{piece} isn't done yet")
-        return done.value
+        return found
+
+    def value(self, piece: str) -> Any:
+        return self.done(piece).value
 
     def model(self, arm: str) -> Path:
         return self.folder / str(self.value(arm)["model"])
@@ -103,14 +106,16 @@ def pairs(seed: Seed, watcher: _Watcher) -> dict[str, Any]:
     decoding = DecodingSettings(seed=seed.number, max_new_tokens=settings.evaluation.decoding.max_new_tokens)
     drawn = _drawn(seed, seed.model(SUPERVISED), asked, settings.draws, decoding, watcher)
     with _tests() as tests:
-        found = []
-        # All at once first; each is remembered.
-        _results(tests, [task for task in asked for _ in range(settings.draws)], [a.text for row in drawn for a in row])
-        for task, answers in zip(asked, drawn, strict=True):
-            codes = list(dict.fromkeys(answer.text for answer in answers))
-            results = _results(tests, [task] * len(codes), codes)
-            if chosen := _unlike(codes, results):
-                found.append({"task": task.key, "codes": [codes[i] for i in chosen]})
+        results = tests.results_of(
+            [answer.text for answers in drawn for answer in answers],
+            [task for task in asked for _ in range(settings.draws)],
+        )
+    found, each = [], iter(results)
+    for task, answers in zip(asked, drawn, strict=True):
+        by_code = {answer.text: next(each) for answer in answers}
+        codes = list(by_code)
+        if chosen := _unlike(codes, list(by_code.values())):
+            found.append({"task": task.key, "codes": [codes[i] for i in chosen]})
     write_json(seed.folder / "pairs-drawn.json", found)
     return {"prompts": len(asked), "pairs": len(found)}
 
@@ -122,14 +127,12 @@ def ratings(seed: Seed, watcher: _Watcher) -> dict[str, Any]:
     panel = panellists(seed)[0]
     rows = []
     with _tests() as tests:
-        both = [(by_key[pair["task"]], code) for pair in drawn for code in pair["codes"]]
-        _results(tests, [task for task, _ in both], [code for _, code in both])
-        for number, pair in enumerate(drawn):
-            task = by_key[pair["task"]]
-            results = _results(tests, [task, task], pair["codes"])
-            for turn in range(seed.settings.overlap):
-                person = panel[(number + turn) % len(panel)]
-                rows.append(rating(person, task, pair["codes"], results, seed.number))
+        asked = [by_key[pair["task"]] for pair in drawn]
+        first, second = (tests.results_of([pair["codes"][side] for pair in drawn], asked) for side in (0, 1))
+    for number, (pair, task, *results) in enumerate(zip(drawn, asked, first, second, strict=True)):
+        for turn in range(seed.settings.overlap):
+            person = panel[(number + turn) % len(panel)]
+            rows.append(rating(person, task, pair["codes"], results, seed.number))
     write_json(seed.folder / "rated.json", rows)
     return {
         "ratings": len(rows),
@@ -198,7 +201,7 @@ def control(seed: Seed, watcher: _Watcher) -> dict[str, Any]:
     """
     from training.sft import train
 
-    limit = _cpu_of(seed, ALL)
+    limit = seed.done(ALL).cpu_seconds
     kept = seed.folder / f"{CONTROL}-answers.json"
     if not kept.exists():
         write_json(kept, _best_answers(seed, limit * seed.settings.rejection_share))
@@ -248,29 +251,18 @@ def judged(seed: Seed, watcher: _Watcher, *, piece: str) -> dict[str, Any]:
     panel = panellists(seed)[1]
     rows = [Evaluation.from_json(seed.value(f"evaluated-{arm}")).rows for arm in JUDGED[piece]]
     by_key = {(task.split, task.key): task for found in seed.splits().values() for task in found}
-    verdicts = []
     with _tests() as tests:
-        answered = [row for arm in rows for row in arm]
-        _results(tests, [by_key[row.split, row.key] for row in answered], [row.code for row in answered])
-        for first, second in zip(*rows, strict=True):
-            task = by_key[first.split, first.key]
-            chance = Random(f"judged/{seed.number}/{piece}/{first.split}/{first.key}")  # noqa: S311
-            person = panel[chance.randrange(len(panel))]
-            codes = [first.code, second.code]
-            results = _results(tests, [task, task], codes)
-            swapped = chance.random() < 0.5
-            order = (1, 0) if swapped else (0, 1)
-            found = judge(person, chance, [codes[i] for i in order], [results[i] for i in order])
-            preference = (found.preference or 0) * (-1 if swapped else 1)
-            # Equal programs can't be told apart: what a biased or noisy judge says of them is chance.
-            verdicts.append(
-                {
-                    "split": first.split,
-                    "key": first.key,
-                    "preference": 0 if codes[0] == codes[1] else preference,
-                    "same": codes[0] == codes[1],
-                }
-            )
+        asked = [by_key[row.split, row.key] for row in rows[0]]
+        results = [tests.results_of([row.code for row in arm], asked) for arm in rows]
+    verdicts = []
+    for first, second, *tested in zip(*rows, *results, strict=True):
+        chance = Random(f"judged/{seed.number}/{piece}/{first.split}/{first.key}")  # noqa: S311
+        person = panel[chance.randrange(len(panel))]
+        found = judge_blind(person, chance, [first.code, second.code], tested)
+        # Equal programs can't be told apart: what a biased or noisy judge says of them is chance.
+        same = first.code == second.code
+        preference = 0 if same else found.preference or 0
+        verdicts.append({"split": first.split, "key": first.key, "preference": preference, "same": same})
     return {"arms": list(JUDGED[piece]), "judgements": verdicts}
 
 
@@ -299,28 +291,20 @@ def _model(seed: Seed, path: Path) -> dict[str, Any]:
     return {"model": str(path.relative_to(seed.folder))}
 
 
-def _cpu_of(seed: Seed, piece: str) -> float:
-    done = read_done(seed.folder, piece)
-    assert done is not None
-    return done.cpu_seconds
-
-
 def rating(person: Panellist, task: Task, codes: Sequence[str], results: Sequence[Result], seed: int) -> dict[str, Any]:
     """One panellist's judgement of A and B, who are shown on either side."""
     chance = Random(f"rating/{seed}/{person.username}/{task.key}")  # noqa: S311
-    order = (1, 0) if chance.random() < 0.5 else (0, 1)
-    found = judge(person, chance, [codes[i] for i in order], [results[i] for i in order])
-    sign = -1 if order == (1, 0) else 1
+    found = judge_blind(person, chance, codes, results)
     return {
         "prompt_text": task.text,
         "signature": task.signature,
         "code_a": codes[0],
         "code_b": codes[1],
-        "preference": (found.preference or 0) * sign,
+        "preference": found.preference or 0,
         "unusable": found.preference is None,
         "annotator": person.username,
-        "scales_a": found.scales[order.index(0)],
-        "scales_b": found.scales[order.index(1)],
+        "scales_a": found.scales[0],
+        "scales_b": found.scales[1],
     }
 
 
@@ -378,7 +362,7 @@ def _best_answers(seed: Seed, cpu_seconds: float) -> dict[str, Any]:
             limit = settings.evaluation.decoding.max_new_tokens
             decoding = DecodingSettings(seed=1000 * seed.number + number, max_new_tokens=limit)
             texts = [completion.text for completion in decoder.complete(prompts, decoding)]
-            good = [passes(result) for result in _results(tests, rows, texts)]
+            good = [passes(result) for result in tests.results_of(texts, rows)]
             asked += len(chunk)
             for start, task in zip(range(0, len(rows), draws), chunk, strict=True):
                 codes = sorted({texts[i] for i in range(start, start + draws) if good[i]})
@@ -407,15 +391,6 @@ def _tests() -> Iterator[TestReward]:
         yield tests
     finally:
         tests.close()
-
-
-def _results(tests: TestReward, asked: Sequence[Task], codes: Sequence[str]) -> list[Result]:
-    return tests.results(
-        codes,
-        entry=[task.entry for task in asked],
-        tests=[task.tests for task in asked],
-        prelude=[task.prelude for task in asked],
-    )
 
 
 def _chunks(rows: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
