@@ -373,6 +373,7 @@ def _best_answers(seed: Seed, cpu_seconds: float) -> dict[str, Any]:
                     entry=[task.entry] * len(codes),
                     properties=[task.properties] * len(codes),
                     contract=[task.contract] * len(codes),
+                    signature=[task.signature] * len(codes),
                 )
                 points = [VerifierReward.value(one) or 0.0 for one in found]
                 best = [code for code, value in zip(codes, points, strict=True) if value == max(points)]
