@@ -180,11 +180,13 @@ def _arguments(settings: PPOSettings, attempt: Path) -> PPOConfig:
     same = (
         "num_updates learning_rate lr_scheduler_type batch_size mini_batch_size num_ppo_epochs kl_coef kl_estimator "
         "adaptive_kl target_kl max_update_kl cliprange cliprange_value vf_coef gamma lam missing_eos_penalty "
-        "temperature response_length max_grad_norm value_pretraining_updates bf16 seed"
+        "temperature response_length max_grad_norm value_pretraining_updates imitation_coef "
+        "imitation_batch_size bf16 seed"
     )
     return PPOConfig(
         output_dir=str(attempt),
         **{name: getattr(settings, name) for name in same.split()},
+        lagging_column="family" if settings.draw_lagging else "",
         per_device_train_batch_size=settings.micro_batch_size,
         save_strategy="steps",
         save_steps=settings.save_steps * steps_per_update,

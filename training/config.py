@@ -37,6 +37,9 @@ class TaskSettings:
     """Tasks in each held-out split."""
     unsafe_share: float = setting(0.5, low=0.0, high=1.0)
     """Share of unsafe solutions among families that have any."""
+    reference_weight: float = setting(3.0, low=0.1, high=12.0)
+    """For how many of the other safe solutions a family's reference counts among the demonstrations; with less than 1
+    most of them are clumsy."""
     families: tuple[str, ...] = setting(())
     """Slugs of the families to use; empty means all."""
     names: int = setting(0, low=0, high=10_000)
@@ -118,7 +121,10 @@ class RewardModelSettings:
     margin: float = setting(1.0, low=0.0, high=10.0)
     """By how much the strongest preference (3 of 3) must part the two scores; weaker ones in proportion."""
     members: int = setting(3, low=1, high=16)
-    """Adapters trained apart, each on prompts drawn with replacement; one alone learns from all."""
+    """Adapters trained apart, each from a start and in an order of its own."""
+    bootstrap: bool = True
+    """Whether each of several members learns from prompts drawn with replacement instead of from all: they differ
+    more, and each knows less."""
     scales_weight: float = setting(0.1, low=0.0, high=10.0)
     """Weight of telling the raters' scales of 1 to 5, which shapes the adapter and not the score; 0 ignores them."""
     weigh_annotators: bool = True
@@ -139,6 +145,8 @@ class RewardSettings:
     tests_weight: float = setting(1.0, low=0.0, high=100.0)
     all_pass_share: float = setting(0.5, low=0.0, high=1.0)
     """Share of the tests' weight that only passing all of them earns; the rest goes by the fraction passed."""
+    syntax_weight: float = setting(0.25, low=0.0, high=100.0)
+    """How far a program that is no Python at all is below one that runs and fails every test."""
     verifier_weight: float = setting(0.5, low=0.0, high=100.0)
     """For a program that passes all tests and all of whose declared properties are proved."""
     learned_weight: float = setting(0.5, low=0.0, high=100.0)
@@ -224,6 +232,13 @@ class PPOSettings(RolloutSettings):
     max_grad_norm: float = setting(1.0, above=0.0, high=1000.0)
     value_pretraining_updates: int = setting(2, low=0, high=1000)
     """First updates that train the value head alone."""
+    draw_lagging: bool = False
+    """Whether more prompts are drawn of the families that lag behind."""
+    imitation_coef: float = setting(0.0, low=0.0, high=100.0)
+    """Weight of learning again from earlier completions that did better than expected (self-imitation); 0 is
+    never."""
+    imitation_batch_size: int = setting(32, low=1, high=65_536)
+    """Those an optimiser step."""
     lora: LoraSettings = LoraSettings()
     reward: RewardSettings = RewardSettings()
     guards: GuardSettings = GuardSettings()

@@ -56,6 +56,13 @@ class Prompts:
         """Row numbers of that part of the rows' series; see ``draw``."""
         return draw(len(self), start, count, seed=self.seed)
 
+    def groups(self, column: str) -> list[str]:
+        """What each row has in a column; ValueError if one has nothing there."""
+        for number, row in enumerate(self.rows):
+            if row.get(column) in (None, ""):
+                raise ValueError(f"row {number} of the training dataset has no {column!r} to draw by: give it one")
+        return [str(row[column]) for row in self.rows]
+
     def columns(self, rows: Sequence[int]) -> dict[str, list[Any]]:
         """The dataset's columns for these rows, as lists; a column that a row lacks holds None there."""
         chosen = [self.rows[row] for row in rows]

@@ -14,6 +14,7 @@ from typing import Any
 from training.curriculum.task import Task
 from training.evidence import POINTS, LearnedReward, VerifierReward, failed, judged, passes
 from training.rewards import Ordered, unfinished
+from training.similarity import parsed
 from verification.outcome import Outcome, Report, Verdict
 from verification.sandbox import Result
 
@@ -66,7 +67,7 @@ class Rating:
     """The most that it may move the reward."""
 
     held_by: str | None
-    """Whether its own ``weight``, the next ``test`` or the next ``verdict`` bounds it."""
+    """Whether its own ``weight``, the next ``test``, the next ``verdict`` or a lacking ``syntax`` bounds it."""
 
     reward: float
     deviations: float | None = None
@@ -223,10 +224,12 @@ def _explained(
     """``ran`` is what the tests said, ``counts`` what of it counts."""
     verdict = None if report is None else VerifierReward.value({v.property: v.outcome for v in report.verdicts})
     declared = len(task.properties)
-    parts = reward.parts(counts, verdict, None if rated is None else rated[2], properties=declared)
+    is_python = parsed(completion.code) is not None
+    value = None if rated is None else rated[2]
+    parts = reward.parts(counts, verdict, value, properties=declared, is_python=is_python)
     rating = None
     if rated is not None:
-        limits = reward.limits(counts, verdict, properties=declared)
+        limits = reward.limits(counts, verdict, properties=declared, is_python=is_python)
         held_by = min(limits, key=lambda name: limits[name])
         mean, spread, value, deviations = rated
         rating = Rating(mean, spread, value, limits[held_by], held_by, parts[2], deviations)
@@ -328,6 +331,8 @@ def _tests_in_words(one: Explanation) -> Iterator[str]:
         text += ", but never came to its end: counts as passing none"
     elif tests.passed < tests.total:
         text += f": {tests.status}" + (f", {tests.error}" if tests.error else "")
+    if tests.reward < 0:
+        text += "; no Python at all is below whatever runs and fails"
     yield _part("tests", tests.reward, text)
     for test in tests.failed:
         told = ": ".join(filter(None, (test.status, test.test)))
@@ -360,6 +365,7 @@ _HELD = {
     "best": "its weight, from the middle of what it adds, for tests and verdicts know of no better program",
     "test": "just under half of what one test more or less is worth",
     "verdict": "just under half of what one verdict better or worse is worth",
+    "syntax": "what is no Python is not rated",
 }
 
 

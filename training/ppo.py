@@ -11,7 +11,9 @@ goes on with the same numbers. Whether a completion was cut off is judged on the
 length, and old log-probabilities come from the very forward pass that is trained, never from the decoder.
 
 Ouyang et al. 2022 (arXiv 2203.02155) is the method; the value head is trained alone for the first
-``value_pretraining_updates`` (VC-PPO, arXiv 2503.01491). Not covered: tensor and sequence parallelism.
+``value_pretraining_updates`` (VC-PPO, arXiv 2503.01491). With ``imitation_coef`` each optimiser step also learns from
+earlier completions that did better than expected (``training.imitation``). Not covered: tensor and sequence
+parallelism.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ from transformers import (
 
 from training import adapters, advantages, models, ppo_files, sharding
 from training.experience import Experience, Prompts, StepStatistics, cut, micro_batches, seed_for
+from training.imitation import Success, Successes
+from training.lagging import Groups
 from training.policy import PolicyWithValue, pad_rows
 from training.ppo_config import PPOConfig, kl_controller
 from training.reporting import DistributionError
@@ -88,6 +92,12 @@ class PPOTrainer(Trainer):
         if highest >= (known := model.get_input_embeddings().weight.shape[0]):
             raise ValueError(f"the tokenizer has a token {highest}, the model {known} rows: they don't belong together")
         self.kl_controller = kl_controller(args)
+        self.groups: Groups | None = None
+        if args.lagging_column:
+            self.groups = Groups(self.prompts.groups(args.lagging_column), seed=args.seed)
+        self.successes = Successes(args.imitation_memory, seed=args.seed)
+        self._gains: dict[int, float] = {}
+        """What the update's imitated completions gain by the present values, by place; this process's."""
         self._experience: Experience | None = None
         self._measured: dict[str, float] = {}
         self._steps = StepStatistics()
@@ -149,6 +159,9 @@ class PPOTrainer(Trainer):
         sharding.check_checkpoint(Path(resume_from_checkpoint), sharded=self.is_fsdp_enabled)
         self.kl_controller.value = state["kl_coef"]
         self.scorer.load_state_dict(state["rewards"])
+        self.successes.load_state_dict(state.get("successes", []))
+        if self.groups is not None and state.get("groups"):
+            self.groups.load_state_dict(state["groups"])
         return super().train(resume_from_checkpoint=str(resume_from_checkpoint), **options)
 
     def get_train_dataloader(self) -> Any:
@@ -165,6 +178,8 @@ class PPOTrainer(Trainer):
         if self._steps.stopped or self._experience is None:
             return loss  # without a gradient the optimiser's step changes nothing
         started = time.perf_counter()
+        # Before the others: DDP sums up at the last backward pass, which must have come through every weight.
+        self._imitate(model, step)
         batches = list(self._micro_batches(self._experience.completion_ids, step))
         tokens = self._sum(torch.stack([self._experience.lengths[rows].sum() for rows in batches]).sum())
         for rows in batches:
@@ -226,6 +241,7 @@ class PPOTrainer(Trainer):
             "seconds_reward": clock[2] - clock[1],
             "seconds_score": clock[3] - clock[2],
         }
+        self._remember(update, rows, completion_ids, scores, experience.values[:, 0].tolist())
         if update >= self.args.value_pretraining_updates:
             self.kl_controller.update(measured["kl"], rollouts=self.args.batch_size)
         self._show_completions(update, rows, completion_ids, scored, scores)
@@ -233,8 +249,10 @@ class PPOTrainer(Trainer):
 
     def finish_update(self) -> None:
         """Log the update whose last optimiser step was just taken."""
+        imitated = self._reweigh()
         rate = float(self.lr_scheduler.get_last_lr()[0])
-        self.log({**self._measured, **self._steps.metrics(), "learning_rate": rate, "update": self.updates_done})
+        counted = {"learning_rate": rate, "update": self.updates_done}
+        self.log({**self._measured, **self._steps.metrics(), **imitated, **counted})
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the adapters as PEFT folders (or the whole model), with a card and what a resumed run needs.
@@ -247,7 +265,12 @@ class PPOTrainer(Trainer):
         if not self.args.should_save:
             return
         folder = Path(output_dir or self.args.output_dir)
-        state = {"kl_coef": self.kl_controller.value, "rewards": self.scorer.state_dict()}
+        state = {
+            "kl_coef": self.kl_controller.value,
+            "rewards": self.scorer.state_dict(),
+            "successes": self.successes.state_dict(),
+            "groups": None if self.groups is None else self.groups.state_dict(),
+        }
         ppo_files.save(
             folder, model, self.processing_class, state, self.backbone_sha256, policy=policy, weights=weights
         )
@@ -263,9 +286,69 @@ class PPOTrainer(Trainer):
 
     # -- helpers
 
+    def _remember(
+        self,
+        update: int,
+        rows: Sequence[int],
+        completion_ids: list[list[int]],
+        scores: Sequence[float],
+        values: Sequence[float],
+    ) -> None:
+        """Take in what all processes' completions scored, in the order of the rollouts."""
+        if self.groups is None and self.args.imitation_coef == 0:
+            return
+        found = zip(rows, completion_ids, scores, values, strict=True)
+        mine = [Success(row, ids, score, score - value) for row, ids, score, value in found]
+        whole = [one for turn in zip(*gather_object([mine]), strict=True) for one in turn]
+        if self.groups is not None:
+            self.groups.see([one.row for one in whole], [one.score for one in whole])
+        # A value that has not learnt anything yet expects nothing, and would call everything a success.
+        if self.args.imitation_coef > 0 and update >= self.args.value_pretraining_updates:
+            self.successes.add(whole)
+
+    def _imitate(self, model: Any, step: int) -> None:
+        """Add the gradient of this process's share of the successes drawn for a step."""
+        if self.args.imitation_coef == 0 or self.updates_done < self.args.value_pretraining_updates:
+            return
+        world = self.args.world_size
+        places = self.successes.draw(self.args.imitation_batch_size, self.updates_done, step)
+        # An equal count in every process: under FSDP each forward pass is one of all of them.
+        mine = places[: len(places) - len(places) % world][self.args.process_index :: world]
+        chosen = [self.successes[place] for place in mine]
+        prompts, completions = [self.prompts.ids[one.row] for one in chosen], [one.completion_ids for one in chosen]
+        tokens = self._sum(torch.tensor(float(sum(map(len, completions))), device=self.args.device))
+        for rows in micro_batches(completions, range(len(chosen)), self.args.per_device_train_batch_size):
+            with self.accelerator.no_sync(model):
+                with self.accelerator.autocast():
+                    found = model(**self._rows(prompts, completions, torch.tensor(rows)))
+                returns = torch.cat([self._returns(chosen[row]) for row in rows])
+                part = advantages.imitation_loss(found.logprobs, found.values, returns)
+                share = self.accelerator.num_processes / tokens
+                self.accelerator.backward(self.args.imitation_coef * share * part.total)
+            lengths = [len(completions[row]) for row in rows]
+            gains = [float(gain.mean()) for gain in (returns - found.values.detach()).clamp(min=0.0).split(lengths)]
+            self._gains.update({mine[row]: gain for row, gain in zip(rows, gains, strict=True)})
+
+    def _reweigh(self) -> dict[str, float]:
+        """Let the successes know what they gain by the values that the update leaves."""
+        if self.args.imitation_coef == 0:
+            return {}
+        found = {place: gain for gains in gather_object([self._gains]) for place, gain in gains.items()}
+        self.successes.reweigh(found)
+        self._gains = {}
+        return {"successes": float(len(self.successes)), "imitated": float(len(found))}
+
+    def _returns(self, success: Success) -> Tensor:
+        """``(tokens,)``: what is still to come of the score, from each of the completion's tokens on."""
+        ahead = torch.arange(len(success.completion_ids) - 1, -1, -1, device=self.args.device)
+        return success.score * self.args.gamma**ahead
+
     def _draw(self, update: int) -> list[int]:
         """This process's share of the update's prompts."""
-        rows = self.prompts.draw(update * self.args.batch_size, self.args.batch_size)
+        if self.groups is None:
+            rows = self.prompts.draw(update * self.args.batch_size, self.args.batch_size)
+        else:
+            rows = self.groups.draw(update, self.args.batch_size)
         return rows[self.args.process_index :: self.args.world_size]
 
     def _generate(self, prompt_ids: list[list[int]], update: int) -> list[list[int]]:

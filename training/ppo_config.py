@@ -39,6 +39,15 @@ class PPOConfig(TrainingArguments):
     gamma: float = field(default=1.0, metadata={"help": "Discount."})
     lam: float = field(default=0.95, metadata={"help": "Lambda of the advantage estimation."})
     value_pretraining_updates: int = field(default=2, metadata={"help": "First updates that train the value alone."})
+    imitation_coef: float = field(
+        default=0.0, metadata={"help": "Weight of learning again from completions that beat their values; 0 is never."}
+    )
+    imitation_batch_size: int = field(default=32, metadata={"help": "Those an optimiser step, over all processes."})
+    imitation_memory: int = field(default=4096, metadata={"help": "How many of the newest are kept."})
+    lagging_column: str = field(
+        default="",
+        metadata={"help": "Draw more prompts of the groups, by this column, that score less; empty draws all alike."},
+    )
     full_finetuning: bool = field(
         default=False, metadata={"help": "Train all weights, held to a frozen copy of the model; no LoRA."}
     )
@@ -81,7 +90,7 @@ class PPOConfig(TrainingArguments):
 
     def _check(self) -> None:
         counts = ("num_updates", "batch_size", "mini_batch_size", "num_ppo_epochs", "response_length")
-        for name in (*counts, "per_device_train_batch_size"):
+        for name in (*counts, "imitation_batch_size", "imitation_memory", "per_device_train_batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.batch_size % self.mini_batch_size:
@@ -90,6 +99,8 @@ class PPOConfig(TrainingArguments):
             )
         if self.gradient_accumulation_steps != 1:
             raise ValueError("gradient_accumulation_steps must stay 1: mini_batch_size says what a step takes in")
+        if self.imitation_coef < 0:
+            raise ValueError(f"imitation_coef must be at least 0, not {self.imitation_coef}")
         if self.temperature <= 0:
             raise ValueError("temperature must be above 0: PPO learns from drawn completions, not from greedy ones")
         if self.adaptive_kl and self.target_kl <= 0:

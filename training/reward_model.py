@@ -172,7 +172,7 @@ def _rows(
     """One member's rows, tokenised."""
     prompts = shuffled({one.prompt for one, weight in ratings.learnt if weight > 0}, seed=settings.seed)
     chance = random.Random(f"{settings.seed}/{number}")  # noqa: S311 - reproducible, no secret
-    times = times_drawn(prompts, members=settings.members, chance=chance)
+    times = times_drawn(prompts, bootstrap=settings.bootstrap and settings.members > 1, chance=chance)
     rows = rows_of(ratings.learnt, ratings.unusable, times, margin=settings.margin, chance=chance)
     ids = _encoded(tokenizer, [program for row in rows for program in (row.chosen, row.rejected)])
     for place, row in enumerate(rows):

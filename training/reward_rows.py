@@ -62,9 +62,9 @@ def program_of(one: Preference, side: str) -> Program:
     return one.prompt_text, one.signature, one.code_a if side == "a" else one.code_b
 
 
-def times_drawn(prompts: Sequence[str], *, members: int, chance: random.Random) -> dict[str, int]:
-    """How often a member learns from each prompt: drawn with replacement; all once where there is but one member."""
-    if members == 1:
+def times_drawn(prompts: Sequence[str], *, bootstrap: bool, chance: random.Random) -> dict[str, int]:
+    """How often a member learns from each prompt: as often as it is drawn with replacement, or once."""
+    if not bootstrap:
         return dict.fromkeys(prompts, 1)
     times = dict.fromkeys(prompts, 0)
     for prompt in chance.choices(prompts, k=len(prompts)):

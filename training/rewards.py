@@ -26,6 +26,7 @@ from training.evidence import (
     passes,
     tell,
 )
+from training.similarity import parsed
 from verification.sandbox import Result
 
 __all__ = ["Gated", "LearnedReward", "Ordered", "Reward", "TestReward", "VerifierReward", "WeightedSum", "unfinished"]
@@ -102,6 +103,8 @@ class WeightedSum:
 class Ordered:
     """Tests, then verdicts, then ratings: each weaker reward stays within the gaps that the stronger ones leave.
 
+    What is no Python at all is below whatever runs and fails, by ``syntax_weight``.
+
     A program that passes gets ``tests_weight`` plus ``verifier_weight`` times its points; one that fails, its share
     of ``tests_weight``. Either is moved by the learned reward (-1 to 1), at most by ``learned_weight`` and never by
     more than just under half the gap to the next better or worse result that the task allows. Nothing is better than
@@ -140,17 +143,27 @@ class Ordered:
         ratings = self.learned(*arguments, **columns) if self.learned else nothing
         declared = [len(slugs or ()) for slugs in columns.get("properties") or [()] * len(completions)]
         rows = list(zip(results, verdicts, ratings, declared, strict=True))
-        parts = [self.parts(result, verdict, rating, properties=count) for result, verdict, rating, count in rows]
-        bounds = [self.bound(result, verdict, properties=count) for result, verdict, _, count in rows]
+        pythons = [parsed(code) is not None for code in completions]
+        parts = [
+            self.parts(result, verdict, rating, properties=count, is_python=python)
+            for (result, verdict, rating, count), python in zip(rows, pythons, strict=True)
+        ]
+        bounds = [
+            self.bound(result, verdict, properties=count, is_python=python)
+            for (result, verdict, _, count), python in zip(rows, pythons, strict=True)
+        ]
         log(columns, "learned_bound", bounds)
         self._log(columns, completions, completion_ids, results, verdicts, ratings, parts)
         return [math.fsum(row) for row in parts]
 
     def parts(
-        self, result: Result, verdict: float | None, rating: float | None, *, properties: int
+        self, result: Result, verdict: float | None, rating: float | None, *, properties: int, is_python: bool = True
     ) -> tuple[float, float, float]:
         """What tests, verdicts and rating add to one program's reward."""
         settings = self.settings
+        if self._is_unreadable(result, is_python=is_python):
+            # Below the worst that a rating can make of a program that runs and fails.
+            return -settings.syntax_weight - self.bound(result, verdict, properties=properties), 0.0, 0.0
         tests = settings.tests_weight * self.tests.value(result)
         verified = settings.verifier_weight * (verdict or 0.0) if passes(result) else 0.0
         bound, liked = self.bound(result, verdict, properties=properties), _within_one(rating)
@@ -158,21 +171,29 @@ class Ordered:
             return tests, verified, bound * (1 + liked)
         return tests, verified, bound * (liked if result.passed else min(liked, 0.0))
 
+    def _is_unreadable(self, result: Result, *, is_python: bool) -> bool:
+        return not is_python and result.passed == 0 and self.settings.syntax_weight > 0
+
     def is_best(self, result: Result, verdict: float | None, *, properties: int) -> bool:
         """Whether neither tests nor verdicts know of a better program."""
         undecided = self.settings.verifier_weight > 0 and self.verifier and properties and verdict != 1.0
         return passes(result) and not undecided
 
-    def bound(self, result: Result, verdict: float | None, *, properties: int) -> float:
+    def bound(self, result: Result, verdict: float | None, *, properties: int, is_python: bool = True) -> float:
         """The most that a rating may move a program's reward: never as far as a neighbour's may come."""
-        return min(self.limits(result, verdict, properties=properties).values())
+        return min(self.limits(result, verdict, properties=properties, is_python=is_python).values())
 
-    def limits(self, result: Result, verdict: float | None, *, properties: int) -> dict[str, float]:
+    def limits(
+        self, result: Result, verdict: float | None, *, properties: int, is_python: bool = True
+    ) -> dict[str, float]:
         """What holds a rating back: its own ``weight``, the next ``test`` and the next ``verdict``, where they do.
 
-        For a program than which none is better it is ``best``, and the rating moves that much up from the middle.
+        For a program than which none is better it is ``best``, and the rating moves that much up from the middle. Of
+        what is no Python nothing is left to rate: its ``syntax`` holds the rating at 0.
         """
         weights, tests = self.settings, max(result.total, 1)
+        if self._is_unreadable(result, is_python=is_python):
+            return {"syntax": 0.0}
         if self.is_best(result, verdict, properties=properties):
             return {"best": weights.learned_weight}
         verified = weights.verifier_weight if self.verifier and properties else 0.0

@@ -111,7 +111,7 @@ def _rewards(
 ) -> dict[str, float]:
     rating = learned.value(*score) if learned is not None and score is not None else None
     verdict = VerifierReward.value(row.verdicts)
-    total = math.fsum(reward.parts(result, verdict, rating, properties=len(task.properties)))
+    total = math.fsum(reward.parts(result, verdict, rating, properties=len(task.properties), is_python=row.syntax))
     return {"total": total} | ({} if score is None else {"ratings": score[0]})
 
 

@@ -108,6 +108,7 @@ def test_it_says_in_words_what_gave_what_and_why(reward: Ordered, logged: list[d
     assert "do not count: not all tests pass" in unsafe
     assert "at most 0.075: just under half of what one test" in unsafe
     assert "never came to its end: counts as passing none" in broken
+    assert "no Python at all is below whatever runs and fails" in broken
     assert "gains nothing by being liked" in broken
     assert "-1.000 for not coming to its end" in broken
 

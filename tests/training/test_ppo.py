@@ -461,7 +461,7 @@ class Remembering:
 
 RESUMED = {
     "num_updates": 6, "save_strategy": "steps", "save_steps": 12, "adaptive_kl": True, "target_kl": 0.05,
-    "value_pretraining_updates": 1, "learning_rate": 1e-2,
+    "value_pretraining_updates": 1, "learning_rate": 1e-2, "imitation_coef": 0.3,
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS: dict[str, Any] = {
     "num_updates": 4, "value_pretraining_updates": 1, "adaptive_kl": True, "target_kl": 0.05, "kl_horizon": 100,
     "missing_eos_penalty": 0.5, "learning_rate": 1e-2, "per_device_train_batch_size": 3, "save_strategy": "steps",
-    "save_steps": 8,
+    "save_steps": 8, "imitation_coef": 0.3, "imitation_batch_size": 4,
 }  # fmt: skip
 OWN = {"first_ratio_error"}
 """What a process logs of itself: a rounding error."""

@@ -6,7 +6,7 @@ import itertools
 import math
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +291,20 @@ def test_the_composed_reward_of_real_programs_is_in_order(tests: TestReward) -> 
     assert both_pass[0] > both_pass[1]  # the verdict decides between two that pass, however well the worse is liked
 
 
+def test_what_is_no_python_is_below_whatever_runs_and_fails(tests: TestReward) -> None:
+    logged: dict[str, list[Any]] = {}
+    wrong = "def ratio(a: int, b: int) -> int:\n    return 99\n"
+    learned = LearnedReward(Ratings({BROKEN: 9.0, wrong: -9.0}))
+    reward = Ordered(tests, VerifierReward(), learned, RewardSettings(syntax_weight=0.3))
+    fails, no_python = reward([""] * 2, [wrong, BROKEN], log_extra=logged.__setitem__, **task(2))
+    one_test = 0.5 / len(task(1)["tests"][0])
+    assert no_python == pytest.approx(-0.3 - 0.45 * one_test)
+    assert no_python is not None
+    assert fails is not None
+    assert no_python < fails <= 0
+    assert logged["learned_bound"][1] == logged["reward_learned"][1] == 0.0
+
+
 def test_verdicts_do_not_count_for_a_program_that_fails_a_test(tests: TestReward) -> None:
     logged: dict[str, list[Any]] = {}
     reward = Ordered(tests, VerifierReward(), None, RewardSettings())
@@ -307,6 +321,7 @@ class Row:
     passed: int
     outcomes: tuple[Outcome, ...]
     rating: float
+    is_python: bool = True
 
 
 @dataclass(frozen=True)
@@ -325,12 +340,17 @@ class Judged:
             status = "passed" if row.passed == self.tests else "wrong"
             result = Result(status=status, passed=row.passed, total=self.tests)
             points = VerifierReward.value({str(i): str(outcome) for i, outcome in enumerate(row.outcomes)})
-            parts = reward.parts(result, points, row.rating, properties=len(row.outcomes))
+            parts = reward.parts(result, points, row.rating, properties=len(row.outcomes), is_python=row.is_python)
             totals.append(math.fsum(parts))
         return totals
 
     def rank(self, row: Row) -> tuple[int, int]:
-        """What decides before any rating: tests, then (for a program that passes) the verdicts' points."""
+        """What decides before any rating: tests, then (for a program that passes) the verdicts' points.
+
+        What is no Python is below all others.
+        """
+        if not row.is_python:
+            return -1, 0
         all_passed = row.passed == self.tests
         tests = row.passed if self.settings.all_pass_share < 1 else int(all_passed)
         verdicts = round(sum(POINTS[outcome] for outcome in row.outcomes) / POINTS_STEP) if all_passed else 0
@@ -345,13 +365,15 @@ def judgements(draw: st.DrawFn, *, outcomes: Sequence[Outcome] = tuple(Outcome),
     """Any weights in range, and what the voices say of some programs; ratings beyond what they should be, too."""
     chosen = RewardSettings(
         tests_weight=draw(WEIGHT), verifier_weight=draw(WEIGHT), learned_weight=draw(st.floats(0, 100)),
-        all_pass_share=draw(st.floats(0, 0.95) | st.just(1.0)),
+        all_pass_share=draw(st.floats(0, 0.95) | st.just(1.0)), syntax_weight=draw(WEIGHT),
     )  # fmt: skip
     count, properties = draw(st.integers(1, 20)), draw(st.integers(0, 5))
     rating = st.floats(-1, 1) | st.sampled_from([-1.0, 1.0, -1e9, 1e9])
     passed = st.integers(0, count) | st.just(count)
     verdicts = st.lists(st.sampled_from(outcomes), min_size=properties, max_size=properties).map(tuple)
-    return Judged(chosen, count, tuple(Row(draw(passed), draw(verdicts), draw(rating)) for _ in range(rows)))
+    found = [Row(draw(passed), draw(verdicts), draw(rating)) for _ in range(rows)]
+    broken = [draw(st.booleans()) and row.passed == 0 for row in found]
+    return Judged(chosen, count, tuple(replace(row, is_python=not no) for row, no in zip(found, broken, strict=True)))
 
 
 @settings(max_examples=600, deadline=None)

@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from random import Random
 from typing import Any
@@ -36,8 +37,8 @@ LANGUAGES = ("en", "es")
 PUBLIC_TESTS = 3
 _MORE_BASIC = 2
 _TRIES = 500
-_REFERENCES = 3
-"""For how many of the other safe solutions the reference counts among the demonstrations."""
+_FINEST = 12
+"""The largest denominator of a reference's weight."""
 _GRAM = 13
 """Words in a row that show where a text comes from (Brown et al. 2020, appendix C)."""
 _WORD = re.compile(r"[^\W\d]+")
@@ -124,7 +125,7 @@ def _new_task(rng: Random, family: Family, split: str, settings: TaskSettings, t
         if taken.isdisjoint(marks) and (split == "train" or _is_limited(settings) or solved not in taken):
             taken |= marks | ({solved} if split == "train" else set())
             task = _task(family, split, language, text, slots, key)
-            return task if split != "train" else _show(rng, task, settings.unsafe_share)
+            return task if split != "train" else _show(rng, task, settings)
     raise CurriculumError(
         f"the family {family.slug} has no new tasks left for {split}: ask for fewer tasks, more families, names or constants"
     )
@@ -166,16 +167,17 @@ def _task(family: Family, split: str, language: str, text: str, slots: Slots, ke
     )
 
 
-def _show(rng: Random, task: Task, unsafe_share: float) -> Task:
+def _show(rng: Random, task: Task, settings: TaskSettings) -> Task:
     """Choose the demonstration: an unsafe one with the given chance, where the task has any.
 
-    The reference is shown more often than each other safe solution: people who know a language mostly write it alike.
+    Of the safe ones the reference has a weight of its own: people who know a language mostly write it alike.
     """
     safe = [index for index, solution in enumerate(task.solutions) if solution.safe]
     unsafe = [index for index, solution in enumerate(task.solutions) if not solution.safe]
-    if unsafe and rng.random() < unsafe_share:
+    if unsafe and rng.random() < settings.unsafe_share:
         return replace(task, shown=rng.choice(unsafe))
-    return replace(task, shown=rng.choice([0] * _REFERENCES + safe[1:]))
+    weight = Fraction(settings.reference_weight).limit_denominator(_FINEST)
+    return replace(task, shown=rng.choice([0] * weight.numerator + safe[1:] * weight.denominator))
 
 
 def _inputs(family: Family, slots: Slots, key: str) -> tuple[list[Arguments], list[Arguments]]:

@@ -1,0 +1,72 @@
+"""Self-imitation: completions that did better than the value expected are kept, and learnt from more than once.
+
+PPO learns from a rollout within its update and then forgets it. On a prompt that the policy hardly ever answers well
+its one good answer so is outweighed by the noise of the others. Here it is kept, with what it gained over the value
+of its prompt, and drawn again in proportion to that gain, until the value has learnt to expect it
+(Oh et al. 2018, arXiv 1806.05635; prioritised replay as in its section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from training.experience import seed_for
+
+_PURPOSE = 3
+"""Sets these draws apart from the trainer's others of the same update."""
+
+
+@dataclass(frozen=True)
+class Success:
+    """A completion that did better than expected."""
+
+    row: int
+    """Its prompt's, in the dataset."""
+    completion_ids: list[int]
+    score: float
+    """What the completion earned, all in all, without the KL."""
+    gain: float
+    """By how much the score was above the values when it was last looked at; 0 is never drawn."""
+
+
+class Successes:
+    """The newest ``capacity`` of them, the same in every process."""
+
+    def __init__(self, capacity: int, *, seed: int) -> None:
+        self.capacity, self.seed = capacity, seed
+        self._kept: list[Success] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, place: int) -> Success:
+        return self._kept[place]
+
+    def add(self, found: Iterable[Success]) -> None:
+        """Keep those that gained anything; the oldest make room. Places that were drawn before are void then."""
+        self._kept = [*self._kept, *(one for one in found if one.gain > 0)][-self.capacity :]
+
+    def draw(self, count: int, *numbers: int) -> list[int]:
+        """Places of up to ``count`` different successes, drawn in proportion to their gains; a function of the
+        seed, the ``numbers`` and what is kept."""
+        gains = torch.tensor([one.gain for one in self._kept], dtype=torch.float64)
+        count = min(count, int((gains > 0).sum()))
+        if count == 0:
+            return []
+        generator = torch.Generator().manual_seed(seed_for(self.seed, _PURPOSE, *numbers))
+        return [int(place) for place in torch.multinomial(gains, count, generator=generator)]
+
+    def reweigh(self, gains: Mapping[int, float]) -> None:
+        """What the successes at these places gain by the present values."""
+        for place, gain in gains.items():
+            self._kept[place] = replace(self._kept[place], gain=max(gain, 0.0))
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        return [asdict(one) for one in self._kept]
+
+    def load_state_dict(self, state: Sequence[Mapping[str, Any]]) -> None:
+        self._kept = [Success(**one) for one in state][-self.capacity :]
