@@ -181,7 +181,7 @@ def _arguments(settings: PPOSettings, attempt: Path) -> PPOConfig:
         "num_updates learning_rate lr_scheduler_type batch_size mini_batch_size num_ppo_epochs kl_coef kl_estimator "
         "adaptive_kl target_kl max_update_kl cliprange cliprange_value vf_coef gamma lam missing_eos_penalty "
         "temperature response_length max_grad_norm value_pretraining_updates imitation_coef "
-        "imitation_batch_size bf16 seed"
+        "imitation_batch_size exploration_batches bf16 seed"
     )
     return PPOConfig(
         output_dir=str(attempt),

@@ -239,6 +239,8 @@ class PPOSettings(RolloutSettings):
     never."""
     imitation_batch_size: int = setting(32, low=1, high=65_536)
     """Those an optimiser step."""
+    exploration_batches: int = setting(0, low=0, high=10_000)
+    """Batches of rollouts before the first update, of which only what did better than expected is learnt from."""
     lora: LoraSettings = LoraSettings()
     reward: RewardSettings = RewardSettings()
     guards: GuardSettings = GuardSettings()
@@ -263,6 +265,8 @@ class PPOSettings(RolloutSettings):
         found = {}
         if self.batch_size % self.mini_batch_size:
             found["mini_batch_size"] = f"must divide batch_size, which is {self.batch_size}"
+        if self.exploration_batches and self.imitation_coef == 0:
+            found["exploration_batches"] = "must be 0 without imitation_coef, which learns from them"
         if self.adaptive_kl and self.target_kl == 0:
             found["target_kl"] = "must be above 0 with adaptive_kl"
         return found

@@ -47,18 +47,26 @@ class Groups:
         total = sum(weights.values())
         return {name: weight / total for name, weight in weights.items()}
 
-    def draw(self, update: int, count: int) -> list[int]:
-        """The rows of an update, in an order that looks like none; each group goes through its rows in turn."""
-        chance = torch.Generator().manual_seed(seed_for(self.seed, _PURPOSE, update))
+    def name_of(self, row: int) -> str:
+        """The group of a row."""
+        return self._names[row]
+
+    def draw(self, number: int, count: int, *, even: bool = False) -> list[int]:
+        """The rows of a batch, in an order that looks like none; each group goes through its rows in turn.
+
+        By their weights, or ``even``: of each group as many.
+        """
+        chance = torch.Generator().manual_seed(seed_for(self.seed, _PURPOSE, number))
+        weights = dict.fromkeys(self._rows, 1 / len(self._rows)) if even else self.weights()
         rows: list[int] = []
         # One random start, then equal steps: every group gets its part to the nearest whole.
         mark, reached, place = float(torch.rand(1, generator=chance)), 0.0, 0
-        for number, (name, weight) in enumerate(self.weights().items()):
+        for group, (name, weight) in enumerate(weights.items()):
             reached += weight * count
             wanted = 0
-            while place < count and (mark + place < reached or number == len(self._rows) - 1):
+            while place < count and (mark + place < reached or group == len(self._rows) - 1):
                 place, wanted = place + 1, wanted + 1
-            own = draw(len(self._rows[name]), self._drawn[name], wanted, seed=seed_for(self.seed, number))
+            own = draw(len(self._rows[name]), self._drawn[name], wanted, seed=seed_for(self.seed, group))
             rows += [self._rows[name][place_in_group] for place_in_group in own]
             self._drawn[name] += wanted
         return [rows[place] for place in torch.randperm(count, generator=chance).tolist()]

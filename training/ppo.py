@@ -22,6 +22,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,18 +216,16 @@ class PPOTrainer(Trainer):
 
     def collect(self, update: int) -> Experience:
         """Draw prompts, decode, reward, and score one update's completions with the present policy."""
+        if update == 0:
+            self._explore()
         clock = [time.perf_counter()]
-        rows = self._draw(update)
+        rows = self._draw(self.args.exploration_batches + update)
         prompt_ids = [self.prompts.ids[row] for row in rows]
-        completion_ids = self._generate(prompt_ids, update)
+        completion_ids = self._generate(prompt_ids, self.args.exploration_batches + update)
         clock.append(time.perf_counter())
         scored = self._reward(rows, completion_ids)
         finished = [ids[-1] == self.eos for ids in completion_ids]
-        penalties = [0.0 if ended else self.args.missing_eos_penalty for ended in finished]
-        scores, last = (
-            [value - penalty for value, penalty in zip(values, penalties, strict=True)]
-            for values in (scored.total, scored.whole)
-        )
+        scores, last = (self._penalised(values, completion_ids) for values in (scored.total, scored.whole))
         clock.append(time.perf_counter())
         experience, measured = self._score(prompt_ids, completion_ids, last, scored.tokens)
         clock.append(time.perf_counter())
@@ -241,7 +240,11 @@ class PPOTrainer(Trainer):
             "seconds_reward": clock[2] - clock[1],
             "seconds_score": clock[3] - clock[2],
         }
-        self._remember(update, rows, completion_ids, scores, experience.values[:, 0].tolist())
+        if self._remembers:
+            found = self._everyones(rows, completion_ids, scores, experience.values[:, 0].tolist())
+            self.successes.add(found)
+            if self.groups is not None:
+                self.groups.see([one.row for one in found], [one.score for one in found])
         if update >= self.args.value_pretraining_updates:
             self.kl_controller.update(measured["kl"], rollouts=self.args.batch_size)
         self._show_completions(update, rows, completion_ids, scored, scores)
@@ -286,25 +289,45 @@ class PPOTrainer(Trainer):
 
     # -- helpers
 
-    def _remember(
-        self,
-        update: int,
-        rows: Sequence[int],
-        completion_ids: list[list[int]],
-        scores: Sequence[float],
-        values: Sequence[float],
-    ) -> None:
-        """Take in what all processes' completions scored, in the order of the rollouts."""
-        if self.groups is None and self.args.imitation_coef == 0:
-            return
-        found = zip(rows, completion_ids, scores, values, strict=True)
-        mine = [Success(row, ids, score, score - value) for row, ids, score, value in found]
-        whole = [one for turn in zip(*gather_object([mine]), strict=True) for one in turn]
+    @property
+    def _remembers(self) -> bool:
+        return self.groups is not None or self.args.imitation_coef > 0
+
+    def _explore(self) -> None:
+        """Draw completions for the memory alone, every group's prompts as often, before anything is learnt.
+
+        No value knows yet what to expect: a success is what beats the mean of its group.
+        """
+        found: list[Success] = []
+        for number in range(self.args.exploration_batches):
+            rows = self._draw(number, even=True)
+            completion_ids = self._generate([self.prompts.ids[row] for row in rows], number)
+            scores = self._penalised(self._reward(rows, completion_ids).total, completion_ids)
+            found += self._everyones(rows, completion_ids, scores, [0.0] * len(rows))
+        names = [self.groups.name_of(one.row) if self.groups else "" for one in found]
+        scores_of: dict[str, list[float]] = {}
+        for name, one in zip(names, found, strict=True):
+            scores_of.setdefault(name, []).append(one.score)
+        means = {name: sum(scores) / len(scores) for name, scores in scores_of.items()}
+        self.successes.add(replace(one, gain=one.score - means[name]) for name, one in zip(names, found, strict=True))
         if self.groups is not None:
-            self.groups.see([one.row for one in whole], [one.score for one in whole])
-        # A value that has not learnt anything yet expects nothing, and would call everything a success.
-        if self.args.imitation_coef > 0 and update >= self.args.value_pretraining_updates:
-            self.successes.add(whole)
+            self.groups.see([one.row for one in found], [one.score for one in found])
+
+    def _everyones(
+        self, rows: Sequence[int], completion_ids: list[list[int]], scores: Sequence[float], values: Sequence[float]
+    ) -> list[Success]:
+        """What all processes' completions gained over the values, in the order of the rollouts."""
+        found = zip(rows, completion_ids, scores, values, strict=True)
+        name_of = self.groups.name_of if self.groups else lambda row: ""
+        mine = [Success(row, ids, score, score - value, name_of(row)) for row, ids, score, value in found]
+        return [one for turn in zip(*gather_object([mine]), strict=True) for one in turn]
+
+    def _penalised(self, values: Sequence[float], completion_ids: Sequence[Sequence[int]]) -> list[float]:
+        """Less what a completion without EOS costs."""
+        penalty = self.args.missing_eos_penalty
+        return [
+            value if ids[-1] == self.eos else value - penalty for value, ids in zip(values, completion_ids, strict=True)
+        ]
 
     def _imitate(self, model: Any, step: int) -> None:
         """Add the gradient of this process's share of the successes drawn for a step."""
@@ -343,15 +366,15 @@ class PPOTrainer(Trainer):
         ahead = torch.arange(len(success.completion_ids) - 1, -1, -1, device=self.args.device)
         return success.score * self.args.gamma**ahead
 
-    def _draw(self, update: int) -> list[int]:
-        """This process's share of the update's prompts."""
+    def _draw(self, number: int, *, even: bool = False) -> list[int]:
+        """This process's share of a batch of prompts; ``even`` asks every group as often."""
         if self.groups is None:
-            rows = self.prompts.draw(update * self.args.batch_size, self.args.batch_size)
+            rows = self.prompts.draw(number * self.args.batch_size, self.args.batch_size)
         else:
-            rows = self.groups.draw(update, self.args.batch_size)
+            rows = self.groups.draw(number, self.args.batch_size, even=even)
         return rows[self.args.process_index :: self.args.world_size]
 
-    def _generate(self, prompt_ids: list[list[int]], update: int) -> list[list[int]]:
+    def _generate(self, prompt_ids: list[list[int]], number: int) -> list[list[int]]:
         completions = generate_ids(
             self.decoder.refresh(),
             prompt_ids,
@@ -361,7 +384,7 @@ class PPOTrainer(Trainer):
             top_p=1.0,
             eos_token_id=self.eos,
             pad_token_id=self.pad,
-            seed=seed_for(self.args.seed, 1, update),
+            seed=seed_for(self.args.seed, 1, number),
             bf16=self.args.bf16,
             rows=range(self.args.process_index, self.args.batch_size, self.args.world_size),
         )

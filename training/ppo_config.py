@@ -43,6 +43,10 @@ class PPOConfig(TrainingArguments):
         default=0.0, metadata={"help": "Weight of learning again from completions that beat their values; 0 is never."}
     )
     imitation_batch_size: int = field(default=32, metadata={"help": "Those an optimiser step, over all processes."})
+    exploration_batches: int = field(
+        default=0,
+        metadata={"help": "Of rollouts before the first update, of which only the successes are learnt from."},
+    )
     imitation_memory: int = field(default=4096, metadata={"help": "How many of the newest are kept."})
     lagging_column: str = field(
         default="",
@@ -99,6 +103,10 @@ class PPOConfig(TrainingArguments):
             )
         if self.gradient_accumulation_steps != 1:
             raise ValueError("gradient_accumulation_steps must stay 1: mini_batch_size says what a step takes in")
+        if self.exploration_batches and not self.imitation_coef:
+            raise ValueError("exploration_batches only fill the memory that imitation_coef learns from: set both")
+        if self.exploration_batches < 0:
+            raise ValueError(f"exploration_batches must be at least 0, not {self.exploration_batches}")
         if self.imitation_coef < 0:
             raise ValueError(f"imitation_coef must be at least 0, not {self.imitation_coef}")
         if self.temperature <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.test_ppo import share_of_target, trainer_of, updates
+from tests.training.test_ppo import PROMPTS, share_of_target, trainer_of, updates
+from tests.training.test_ppo_features import trainer_of as trainer_on
 from training import advantages
 from training.imitation import Success, Successes
 
@@ -37,6 +39,15 @@ def test_draws_are_in_proportion_to_the_gains_and_follow_from_their_numbers_alon
     assert [counts[place] / 4000 for place in range(3)] == pytest.approx([0.125, 0.25, 0.625], abs=0.03)
     assert found.draw(2, 7, 1) == kept(1.0, 2.0, 5.0).draw(2, 7, 1)
     assert len({tuple(found.draw(3, update, 0)) for update in range(20)}) > 1
+
+
+def test_groups_are_drawn_for_alike_however_many_successes_they_have() -> None:
+    found = Successes(100, seed=0)
+    found.add(Success(row, [1], 1.0, 0.5, "common") for row in range(60))
+    found.add([Success(60, [1], 1.0, 0.3, "rare"), Success(61, [1], 1.0, 0.1, "rare")])
+    counts = Counter(found.draw(1, update, 0)[0] for update in range(4000))
+    assert sum(counts[place] for place in range(60)) / 4000 == pytest.approx(0.5, abs=0.03)
+    assert counts[60] / 4000 == pytest.approx(0.375, abs=0.03)
 
 
 def test_no_place_is_drawn_twice_and_none_that_teaches_nothing() -> None:
@@ -136,7 +147,43 @@ def test_a_rare_success_is_not_forgotten(tmp_path: Path) -> None:
     assert reached[1] > 1.5 * reached[0]
 
 
-@pytest.mark.parametrize(("name", "value"), [("imitation_coef", -0.1), ("imitation_batch_size", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("imitation_coef", -0.1), ("imitation_batch_size", 0), ("exploration_batches", 2)]
+)
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         trainer_of(tmp_path, **{name: value})
+
+
+def test_exploring_fills_the_memory_with_what_beats_its_groups_mean_and_teaches_nothing_by_itself(
+    tmp_path: Path,
+) -> None:
+    rows = [{**row, "kind": "short" if row["length"] < 4 else "long"} for row in PROMPTS]
+    seen: list[tuple[str, float]] = []
+
+    def judged(completion_ids: list[list[int]], kind: list[str], **_: Any) -> list[float | None]:
+        found = [
+            value if one == "short" else value - 5.0
+            for value, one in zip(share_of_target(completion_ids), kind, strict=True)
+        ]
+        seen.extend(zip(kind, found, strict=True))
+        return found
+
+    options: dict[str, Any] = {"rows": rows, "lagging_column": "kind", "imitation_coef": 1.0, "exploration_batches": 3}
+    trainer = trainer_on(tmp_path, None, judged, **options)
+    before = {name: value.clone() for name, value in trainer.model.trainable().items()}
+    trainer._explore()
+    assert Counter(kind for kind, _ in seen) == {"short": 24, "long": 24}
+    means = {kind: sum(v for k, v in seen if k == kind) / 24 for kind in ("short", "long")}
+    expected = [value - means[kind] for kind, value in seen if value > means[kind]]
+    found = [trainer.successes[place] for place in range(len(trainer.successes))]
+    assert [one.gain for one in found] == pytest.approx(expected)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.trainable().items())
+
+
+def test_the_updates_draw_what_comes_after_the_exploration(tmp_path: Path) -> None:
+    plain = trainer_of(tmp_path / "plain", num_updates=4)
+    explored = trainer_of(tmp_path / "explored", num_updates=1, imitation_coef=0.5, exploration_batches=3)
+    explored.train()
+    table = (tmp_path / "explored" / "completions" / "000001.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in table] == plain._draw(3)
