@@ -9,6 +9,7 @@ for as often, so that four successes of a hard kind are not lost among a thousan
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +35,20 @@ class Success:
     gain: float
     """By how much the score was above the values when it was last looked at; 0 is never drawn."""
     group: str = ""
+    """What its prompt has in the column by which groups are told apart."""
+
+    def returns(self, gamma: float) -> torch.Tensor:
+        """``(tokens,)``: what is still to come of the score, from each of the completion's tokens on."""
+        return self.score * gamma ** torch.arange(len(self.completion_ids) - 1, -1, -1)
+
+
+def above_their_group(found: Sequence[Success]) -> list[Success]:
+    """The same with what each gained over its group's mean, while no value knows yet what to expect."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for one in found:
+        scores[one.group].append(one.score)
+    means = {group: math.fsum(values) / len(values) for group, values in scores.items()}
+    return [replace(one, gain=one.score - means[one.group]) for one in found]
 
 
 class Successes:

@@ -22,7 +22,6 @@ import contextlib
 import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ from transformers import (
 
 from training import adapters, advantages, models, ppo_files, sharding
 from training.experience import Experience, Prompts, StepStatistics, cut, micro_batches, seed_for
-from training.imitation import Success, Successes
+from training.imitation import Success, Successes, above_their_group
 from training.lagging import Groups
 from training.policy import PolicyWithValue, pad_rows
 from training.ppo_config import PPOConfig, kl_controller
@@ -304,12 +303,7 @@ class PPOTrainer(Trainer):
             completion_ids = self._generate([self.prompts.ids[row] for row in rows], number)
             scores = self._penalised(self._reward(rows, completion_ids).total, completion_ids)
             found += self._everyones(rows, completion_ids, scores, [0.0] * len(rows))
-        names = [self.groups.name_of(one.row) if self.groups else "" for one in found]
-        scores_of: dict[str, list[float]] = {}
-        for name, one in zip(names, found, strict=True):
-            scores_of.setdefault(name, []).append(one.score)
-        means = {name: sum(scores) / len(scores) for name, scores in scores_of.items()}
-        self.successes.add(replace(one, gain=one.score - means[name]) for name, one in zip(names, found, strict=True))
+        self.successes.add(above_their_group(found))
         if self.groups is not None:
             self.groups.see([one.row for one in found], [one.score for one in found])
 
@@ -344,7 +338,7 @@ class PPOTrainer(Trainer):
             with self.accelerator.no_sync(model):
                 with self.accelerator.autocast():
                     found = model(**self._rows(prompts, completions, torch.tensor(rows)))
-                returns = torch.cat([self._returns(chosen[row]) for row in rows])
+                returns = torch.cat([chosen[row].returns(self.args.gamma) for row in rows]).to(self.args.device)
                 part = advantages.imitation_loss(found.logprobs, found.values, returns)
                 share = self.accelerator.num_processes / tokens
                 self.accelerator.backward(self.args.imitation_coef * share * part.total)
@@ -360,11 +354,6 @@ class PPOTrainer(Trainer):
         self.successes.reweigh(found)
         self._gains = {}
         return {"successes": float(len(self.successes)), "imitated": float(len(found))}
-
-    def _returns(self, success: Success) -> Tensor:
-        """``(tokens,)``: what is still to come of the score, from each of the completion's tokens on."""
-        ahead = torch.arange(len(success.completion_ids) - 1, -1, -1, device=self.args.device)
-        return success.score * self.args.gamma**ahead
 
     def _draw(self, number: int, *, even: bool = False) -> list[int]:
         """This process's share of a batch of prompts; ``even`` asks every group as often."""

@@ -20,11 +20,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback
 
 from tests.training import test_advantages as arithmetic
+from tests.training import test_imitation as successes
+from tests.training import test_lagging as lagging
 from tests.training import test_ppo as whole
 from tests.training.test_ppo import tiny_model, trainer_of, updates, weights
 from tests.training.test_ppo_features import trainer_of as trainer_on
-from training import adapters, advantages, networks, ppo, ppo_files, roles
+from training import adapters, advantages, imitation, networks, ppo, ppo_files, roles
 from training.experience import Experience, StepStatistics
+from training.lagging import Groups
 from training.policy import PolicyWithValue, Scores
 from training.ppo import PPOConfig, PPOTrainer
 
@@ -240,6 +243,8 @@ scores_of_the_model = plain(whole.test_scores_are_those_of_the_whole_models_soft
 reference_of_the_model = plain(whole.test_the_reference_is_the_backbone_alone_at_the_same_temperature)
 one_update = whole.test_one_update_agrees_with_a_second_implementation_row_by_row
 micro_batches = whole.test_micro_batches_change_speed_and_not_the_update
+imitated = successes.test_a_step_adds_the_gradient_of_its_successes_to_that_of_its_rollouts
+imitation_loss = on(successes.test_the_loss_agrees_with_a_plain_loop, rows=[(-1.0, 0.5, 2.0), (-0.3, 1.0, -1.0)])
 learning = whole.test_ppo_learns_to_write_the_rewarded_letter
 
 
@@ -450,6 +455,35 @@ rollouts = test_rollouts_follow_the_present_policys_whole_distribution
 resuming = test_a_run_goes_on_from_its_checkpoint_with_the_same_numbers
 all_processes = test_advantages_are_whitened_by_the_statistics_of_all_processes
 
+
+def _away_from_successes(real: Any, *arguments: Any) -> advantages.Loss:
+    loss = real(*arguments)
+    return replace(loss, total=-loss.total)
+
+
+def _failures_too(real: Any, logprobs: torch.Tensor, values: torch.Tensor, returns: torch.Tensor) -> advantages.Loss:
+    loss = real(logprobs, values, returns)
+    return replace(loss, total=-(logprobs * (returns - values).detach()).sum())
+
+
+def _with_values(real: Any, logprobs: torch.Tensor, values: torch.Tensor, returns: torch.Tensor) -> advantages.Loss:
+    loss = real(logprobs, values, returns)
+    return replace(loss, total=-(logprobs * (returns - values).clamp(min=0.0)).sum())
+
+
+def _imitates_at_once(real: Any, self: PPOTrainer, model: Any, step: int) -> None:
+    with Patch.context() as patch:
+        patch.setattr(self.args, "value_pretraining_updates", 0)
+        real(self, model, step)
+
+
+def _without_groups(real: Any, self: imitation.Successes, count: int, *numbers: int) -> list[int]:
+    alike = imitation.Successes(self.capacity, seed=self.seed)
+    alike.add(replace(one, group="") for one in self)
+    found: list[int] = real(alike, count, *numbers)
+    return found
+
+
 MUTANTS: dict[str, Mutant] = {
     # 1. The score on the last real token; the missing EOS.
     "score behind the padding": Mutant(1, score_in_column(lambda n, width: torch.full_like(n, width - 1)), score_lands),
@@ -552,6 +586,37 @@ MUTANTS: dict[str, Mutant] = {
     "KL coefficient not loaded": Mutant(10, state_without(kl_coef=0.03), resuming),
     "rewards' memory not loaded": Mutant(10, state_without(rewards={}), resuming),
     "draws that depend on what was drawn": Mutant(10, _draws_by_a_counter, resuming),
+    "successes not loaded": Mutant(10, state_without(successes=[]), resuming),
+    "groups not loaded": Mutant(
+        10, state_without(groups=None), lagging.test_a_trainer_draws_by_a_column_and_goes_on_from_a_checkpoint
+    ),
+    # 11. Successes that are learnt from again, and groups that lag behind.
+    "successes push away": Mutant(11, around(advantages, "imitation_loss", _away_from_successes), imitated),
+    "what did worse is imitated too": Mutant(11, around(advantages, "imitation_loss", _failures_too), imitation_loss),
+    "imitation moves the value": Mutant(11, around(advantages, "imitation_loss", _with_values), imitation_loss),
+    "imitation without discount": Mutant(
+        11, around(imitation.Success, "returns", lambda real, self, gamma: real(self, 1.0)), imitated
+    ),
+    "imitation while the value alone is trained": Mutant(
+        11, around(PPOTrainer, "_imitate", _imitates_at_once),
+        successes.test_what_is_learnt_from_again_is_reweighed_and_told,
+    ),
+    "gains never looked at again": Mutant(
+        11, around(imitation.Successes, "reweigh", lambda real, self, gains: None),
+        plain(successes.test_no_place_is_drawn_twice_and_none_that_teaches_nothing),
+    ),
+    "groups by their number of successes": Mutant(
+        11, around(imitation.Successes, "draw", _without_groups),
+        plain(successes.test_groups_are_drawn_for_alike_however_many_successes_they_have),
+    ),
+    "exploration keeps all": Mutant(
+        11, around(ppo, "above_their_group", lambda real, found: found),
+        successes.test_exploring_fills_the_memory_with_what_beats_its_groups_mean_and_teaches_nothing_by_itself,
+    ),
+    "the best group is drawn most": Mutant(
+        11, around(Groups, "see", lambda real, self, rows, scores: real(self, rows, [-one for one in scores])),
+        plain(lagging.test_a_group_counts_by_its_share_and_by_how_far_it_is_behind),
+    ),
 }  # fmt: skip
 
 CHECKS = {mutant.check.__name__: mutant.check for mutant in MUTANTS.values()}
@@ -580,4 +645,4 @@ def test_its_check_passes_without_the_mutant(name: str, tmp_path: Path) -> None:
 
 
 def test_no_point_is_left_without_a_mutant() -> None:
-    assert {mutant.point for mutant in MUTANTS.values()} == set(range(1, 11))
+    assert {mutant.point for mutant in MUTANTS.values()} == set(range(1, 12))
