@@ -467,26 +467,35 @@ SCALES: dict[str, Scale] = {
 class ExperimentSettings:
     """What ``aval experiment`` does for each seed. The seed itself replaces those of all stages."""
 
-    tasks: TaskSettings = TaskSettings(train=20_000, held_out=1000, unsafe_share=0.65, families=CORE_FAMILIES)
+    # Most demonstrations are unsafe or clumsy: what tests, proofs and ratings have to say is not in them already.
+    tasks: TaskSettings = TaskSettings(
+        train=20_000, held_out=1000, unsafe_share=0.65, reference_weight=1 / 3, families=CORE_FAMILIES
+    )
     model: ModelSettings = ModelSettings()
     sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=480.0, save_steps=500)
     draws: int = setting(4, low=2, high=64)
     """Answers drawn to a prompt, of which two are compared."""
-    pairs: int = setting(1500, low=1, high=1_000_000)
+    pairs: int = setting(3000, low=1, high=1_000_000)
     """Prompts for whose answers the panel is asked."""
     panel: int = setting(8, low=2, high=1000)
     """Simulated panellists; one half rates for training, the other judges."""
     overlap: int = setting(2, low=1, high=100)
     """Ratings a pair."""
-    reward_model: RewardModelSettings = RewardModelSettings(learning_rate=2e-3, lora=LoraSettings(layers=2))
+    reward_model: RewardModelSettings = RewardModelSettings(
+        epochs=8.0, margin=0.0, scales_weight=1.0, bootstrap=False, save_steps=200
+    )
     ppo: PPOSettings = PPOSettings(
-        num_updates=60,
-        learning_rate=1.5e-3,
+        num_updates=48,
+        learning_rate=3e-3,
+        temperature=0.8,
+        draw_lagging=True,
+        imitation_coef=3.0,
+        exploration_batches=16,
         lora=LoraSettings(layers=2),
-        save_steps=10,
+        save_steps=12,
         guards=GuardSettings(enabled=False),  # nobody is there to look
-        validation_prompts=192,
-        validation_every=5,
+        validation_prompts=128,
+        validation_every=12,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
     """The share that moves to lines at fault, in the arm with line credit."""
@@ -509,7 +518,7 @@ EXPERIMENTS: dict[str, ExperimentSettings] = {
         pairs=40,
         panel=4,
         reward_model=SCALES["tiny"].reward_model,
-        ppo=replace(SCALES["tiny"].ppo, num_updates=2),
+        ppo=replace(SCALES["tiny"].ppo, num_updates=3, draw_lagging=True, imitation_coef=1.0, exploration_batches=1),
         dpo=DPOSettings(epochs=1.0),
         evaluation=EvaluationSettings(
             splits=("iid", "comp", "para", "slots"),
