@@ -122,7 +122,7 @@ class RewardModelSettings:
     """By how much the strongest preference (3 of 3) must part the two scores; weaker ones in proportion."""
     members: int = setting(3, low=1, high=16)
     """Adapters trained apart, each from a start and in an order of its own."""
-    bootstrap: bool = True
+    bagging: bool = True
     """Whether each of several members learns from prompts drawn with replacement instead of from all: they differ
     more, and each knows less."""
     scales_weight: float = setting(0.1, low=0.0, high=10.0)
@@ -482,7 +482,7 @@ class ExperimentSettings:
     overlap: int = setting(2, low=1, high=100)
     """Ratings a pair."""
     reward_model: RewardModelSettings = RewardModelSettings(
-        epochs=8.0, margin=0.0, scales_weight=1.0, bootstrap=False, save_steps=200
+        epochs=8.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
         num_updates=48,

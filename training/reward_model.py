@@ -1,7 +1,7 @@
 """The reward model: an ensemble of LoRA members on the supervised backbone, taught by pairwise ratings.
 
-Each member is trained by TRL's RewardTrainer from a seed of its own on prompts drawn with replacement (a bootstrap);
-where they disagree, the ratings say little. All that was said of two programs is one row, and a prompt drawn twice
+Each member is trained by TRL's RewardTrainer from a seed of its own, with ``bagging`` on prompts drawn with
+replacement; where they disagree, the ratings say little. All that was said of two programs is one row, and a prompt drawn twice
 weighs twice, so that three members cost about as much as one on a row a rating (``training.reward_rows``). A
 preference of strength s (1 to 3) between two programs costs ``-log sigmoid(score_better - score_worse - m s / 3)``
 with ``m`` the setting ``margin`` (Bradley-Terry with a margin, as in Llama 2, arXiv 2307.09288, section 3.2.2); a tie
@@ -172,7 +172,7 @@ def _rows(
     """One member's rows, tokenised."""
     prompts = shuffled({one.prompt for one, weight in ratings.learnt if weight > 0}, seed=settings.seed)
     chance = random.Random(f"{settings.seed}/{number}")  # noqa: S311 - reproducible, no secret
-    times = times_drawn(prompts, bootstrap=settings.bootstrap and settings.members > 1, chance=chance)
+    times = times_drawn(prompts, bagging=settings.bagging and settings.members > 1, chance=chance)
     rows = rows_of(ratings.learnt, ratings.unusable, times, margin=settings.margin, chance=chance)
     ids = _encoded(tokenizer, [program for row in rows for program in (row.chosen, row.rejected)])
     for place, row in enumerate(rows):

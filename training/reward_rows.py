@@ -1,7 +1,7 @@
 """What a member of the reward model learns from: pairs of programs, each with all that raters said of it.
 
 A pair is one row, whoever rated it and however often, so that each program is read once a pass. A prompt drawn n
-times by the bootstrap counts n times as much.
+times by bagging counts n times as much.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def program_of(one: Preference, side: str) -> Program:
     return one.prompt_text, one.signature, one.code_a if side == "a" else one.code_b
 
 
-def times_drawn(prompts: Sequence[str], *, bootstrap: bool, chance: random.Random) -> dict[str, int]:
+def times_drawn(prompts: Sequence[str], *, bagging: bool, chance: random.Random) -> dict[str, int]:
     """How often a member learns from each prompt: as often as it is drawn with replacement, or once."""
-    if not bootstrap:
+    if not bagging:
         return dict.fromkeys(prompts, 1)
     times = dict.fromkeys(prompts, 0)
     for prompt in chance.choices(prompts, k=len(prompts)):

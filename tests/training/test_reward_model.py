@@ -213,12 +213,12 @@ class StopOnceEnded(StopAt):
 
 def test_members_learn_from_prompts_of_their_own_drawing_and_one_alone_from_all() -> None:
     prompts = [f"prompt {number}" for number in range(40)]
-    one, other = (times_drawn(prompts, bootstrap=True, chance=random.Random(number)) for number in range(2))
+    one, other = (times_drawn(prompts, bagging=True, chance=random.Random(number)) for number in range(2))
     assert one != other
     assert sum(one.values()) == sum(other.values()) == len(prompts)
     assert min(one.values()) == 0
     assert max(one.values()) > 1
-    assert times_drawn(prompts, bootstrap=False, chance=random.Random(0)) == dict.fromkeys(prompts, 1)
+    assert times_drawn(prompts, bagging=False, chance=random.Random(0)) == dict.fromkeys(prompts, 1)
 
 
 def test_a_prompt_drawn_twice_counts_twice_and_one_not_drawn_not_at_all() -> None:

@@ -52,6 +52,22 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("Updates of the value head alone"),
         gettext_lazy("Before the policy moves."),
     ),
+    "draw_lagging": (
+        gettext_lazy("More of what lags behind"),
+        gettext_lazy("Draw more tasks of the families that score less."),
+    ),
+    "imitation_coef": (
+        gettext_lazy("Weight of imitation"),
+        gettext_lazy("Learn again from earlier programs that did better than expected; 0 means never."),
+    ),
+    "imitation_batch_size": (
+        gettext_lazy("Imitated programs"),
+        gettext_lazy("Earlier programs per optimiser step."),
+    ),
+    "exploration_batches": (
+        gettext_lazy("Batches of exploration"),
+        gettext_lazy("Drawn before the first update; only what did better than expected is learnt from."),
+    ),
     "line_credit": (
         gettext_lazy("Credit of lines"),
         gettext_lazy("Share of what a program's reward lacks that is taken at its faulty lines; 0 means none."),
@@ -123,6 +139,10 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("Share for passing all tests"),
         gettext_lazy("Part of the tests' weight that only a program that passes all of them earns."),
     ),
+    "syntax_weight": (
+        gettext_lazy("Price of broken syntax"),
+        gettext_lazy("How far a program that is no Python is below one that runs and fails every test."),
+    ),
     "learned_weight": (
         gettext_lazy("Weight of the ratings"),
         gettext_lazy("Of the reward model, among equal tests and verdicts."),
@@ -143,6 +163,10 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "members": (
         gettext_lazy("Members"),
         gettext_lazy("Adapters trained apart; where they disagree, the score is unsure."),
+    ),
+    "bagging": (
+        gettext_lazy("Prompts drawn with replacement"),
+        gettext_lazy("Members then differ more, and each knows less."),
     ),
     "scales_weight": (
         gettext_lazy("Weight of the scales"),
