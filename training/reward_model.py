@@ -3,9 +3,9 @@
 Each member is trained by TRL's RewardTrainer from a seed of its own, with ``bagging`` on prompts drawn with
 replacement; where they disagree, the ratings say little. All that was said of two programs is one row, and a prompt
 drawn twice weighs twice, so that three members cost about as much as one on a row a rating
-(``training.reward_rows``). A preference of strength s (1 to 3) between two programs costs ``-log
-sigmoid(score_better - score_worse - m s / 3)`` with ``m`` the setting ``margin`` (Bradley-Terry with a margin, as
-in Llama 2, arXiv 2307.09288, section 3.2.2); a tie costs the cross-entropy to even odds, which pulls both scores
+(``training.reward_rows``). A preference of strength s (1 to 3) between two programs costs
+``-log sigmoid(score_better - score_worse - m s / 3)`` with ``m`` the setting ``margin`` (Bradley-Terry with a margin,
+as in Llama 2, arXiv 2307.09288, section 3.2.2); a tie costs the cross-entropy to even odds, which pulls both scores
 together. "Both unusable" says nothing of the order: each of the two programs loses, without a margin, to a program
 drawn at random from those that were worth comparing, which puts both below the mean of those and leaves them alone
 with each other. The scales of 1 to 5 are further outputs of the score head, brought to mean 0 and deviation 1 and
