@@ -487,7 +487,7 @@ class ExperimentSettings:
     ppo: PPOSettings = PPOSettings(
         num_updates=48,
         learning_rate=3e-3,
-        temperature=0.8,
+        lam=1.0,
         draw_lagging=True,
         imitation_coef=3.0,
         exploration_batches=16,

@@ -14,7 +14,8 @@ import pytest
 
 from training.config import EXPERIMENTS, ExperimentSettings, read, to_json
 from training.curriculum import build
-from training.evaluate import Evaluation, Row
+from training.evaluate import Comparison, Evaluation, Row
+from training.statistics import Estimate
 from verification.sandbox import Result
 from workers.commands import main
 from workers.experiment import findings, pieces, schedule
@@ -296,3 +297,11 @@ def test_all_lines_from_nothing_and_again_from_what_is_kept(tmp_path: Path, caps
     assert time.monotonic() - began < 60.0
     again = json.loads(capsys.readouterr().out)
     assert again["table"] == first["table"]
+
+
+def test_a_difference_that_is_just_allowed_is_allowed() -> None:
+    """772 of 1,000 less 792 of 1,000 is two points, whatever floats make of it."""
+    difference = 0.772 - 0.792
+    assert difference < -0.02
+    found = Comparison("public", Estimate(difference, -0.04, 0.0, 1000), 50, 30, 0.03)
+    assert findings._points(found) == -2.0
