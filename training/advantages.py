@@ -142,13 +142,18 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
     return Loss(0.5 * masked_sum(torch.maximum(plain, clipped), mask), (mask & (clipped > plain)).sum())
 
 
+def imitation_gains(values: Tensor, returns: Tensor) -> Tensor:
+    """By how much each token's return is above its value, ``(tokens,)``, 0 where it is not; without a gradient."""
+    return (returns - values).clamp(min=0.0).detach()
+
+
 def imitation_loss(logprobs: Tensor, values: Tensor, returns: Tensor) -> Loss:
     """Self-imitation: -log p times max(return - value, 0), summed over tokens; ``(tokens,)`` each.
 
     The values take no gradient. ``clipped`` counts the tokens whose value has reached the return: they teach nothing.
     Oh et al. 2018 (arXiv 1806.05635), equation 2.
     """
-    gains = (returns - values).clamp(min=0.0).detach()
+    gains = imitation_gains(values, returns)
     return Loss(-(logprobs * gains).sum(), (gains == 0).sum())
 
 

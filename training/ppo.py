@@ -241,9 +241,7 @@ class PPOTrainer(Trainer):
         }
         if self._remembers:
             found = self._everyones(rows, completion_ids, scores, experience.values[:, 0].tolist())
-            self.successes.add(found)
-            if self.groups is not None:
-                self.groups.see([one.row for one in found], [one.score for one in found])
+            self._remember(found, found)
         if update >= self.args.value_pretraining_updates:
             self.kl_controller.update(measured["kl"], rollouts=self.args.batch_size)
         self._show_completions(update, rows, completion_ids, scored, scores)
@@ -303,7 +301,12 @@ class PPOTrainer(Trainer):
             completion_ids = self._generate([self.prompts.ids[row] for row in rows], number)
             scores = self._penalised(self._reward(rows, completion_ids).total, completion_ids)
             found += self._everyones(rows, completion_ids, scores, [0.0] * len(rows))
-        self.successes.add(above_their_group(found))
+        self._remember(found, above_their_group(found))
+
+    def _remember(self, found: Sequence[Success], successes: Sequence[Success]) -> None:
+        """Keep the successes for imitation, and let the groups know what their completions scored."""
+        if self.args.imitation_coef > 0:
+            self.successes.add(successes)
         if self.groups is not None:
             self.groups.see([one.row for one in found], [one.score for one in found])
 
@@ -343,7 +346,8 @@ class PPOTrainer(Trainer):
                 share = self.accelerator.num_processes / tokens
                 self.accelerator.backward(self.args.imitation_coef * share * part.total)
             lengths = [len(completions[row]) for row in rows]
-            gains = [float(gain.mean()) for gain in (returns - found.values.detach()).clamp(min=0.0).split(lengths)]
+            split = advantages.imitation_gains(found.values, returns).split(lengths)
+            gains = [float(gain.mean()) for gain in split]
             self._gains.update({mine[row]: gain for row, gain in zip(rows, gains, strict=True)})
 
     def _reweigh(self) -> dict[str, float]:

@@ -143,7 +143,10 @@ class Ordered:
         ratings = self.learned(*arguments, **columns) if self.learned else nothing
         declared = [len(slugs or ()) for slugs in columns.get("properties") or [()] * len(completions)]
         rows = list(zip(results, verdicts, ratings, declared, strict=True))
-        pythons = [parsed(code) is not None for code in completions]
+        # What passes a test is Python: most completions need no parsing.
+        pythons = [
+            result.passed > 0 or parsed(code) is not None for result, code in zip(results, completions, strict=True)
+        ]
         parts = [
             self.parts(result, verdict, rating, properties=count, is_python=python)
             for (result, verdict, rating, count), python in zip(rows, pythons, strict=True)
