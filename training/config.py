@@ -473,8 +473,8 @@ class ExperimentSettings:
     )
     model: ModelSettings = ModelSettings()
     sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=480.0, save_steps=500)
-    draws: int = setting(4, low=2, high=64)
-    """Answers drawn to a prompt, of which two are compared."""
+    draws: int = setting(12, low=2, high=64)
+    """Answers drawn to a prompt, of which two are compared: two that pass at half of the prompts, where two do."""
     pairs: int = setting(3000, low=1, high=1_000_000)
     """Prompts for whose answers the panel is asked."""
     panel: int = setting(8, low=2, high=1000)
@@ -515,6 +515,7 @@ EXPERIMENTS: dict[str, ExperimentSettings] = {
         tasks=replace(SCALES["tiny"].tasks, families=(*SCALES["tiny"].tasks.families, "pipeline"), held_out=12),
         model=SCALES["tiny"].model,
         sft=SCALES["tiny"].sft,
+        draws=4,
         pairs=40,
         panel=4,
         reward_model=SCALES["tiny"].reward_model,

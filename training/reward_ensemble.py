@@ -24,6 +24,7 @@ from peft import PeftModel
 from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 
 from training import adapters
 from training.blocks import Blocks, Ragged, blocks_for
@@ -31,7 +32,7 @@ from training.memory import Memory
 from training.models import backbone_sha256, bf16_pays, load_tokenizer
 from training.prompting import encode_all, encode_completions
 from training.reward_summary import Summary, calibrated
-from training.roles import without_dropout
+from training.roles import backbone_to_bf16, without_dropout
 
 KIND = "reward"
 _REMEMBERED = 100_000
@@ -140,13 +141,10 @@ class Ensemble:
 
     def _members_blocks(self, bare: Any) -> list[Blocks] | None:
         """Each member's layers; None for a kind of model or adapter that they don't know."""
-        with torch.device("meta"):
-            shell = AutoModelForCausalLM.from_config(bare.config)  # They take the language model, whose trunk this is.
-        setattr(shell, bare.base_model_prefix, self._trunk)
         found = []
         for name in self.names:
             self.model.set_adapter(name)
-            found.append(blocks_for(shell))
+            found.append(_blocks_of(bare))
         self.model.requires_grad_(False)
         known = [blocks for blocks in found if blocks is not None]
         return known if len(known) == len(found) else None
@@ -157,6 +155,45 @@ class Ensemble:
         while end > 1 and row[end - 1] == self.pad:
             end -= 1
         return list(row[:end])
+
+
+def pack(model: PeftModel, *, bf16: bool) -> None:
+    """Let a model that is being trained run on tokens alone, and its last layer on each row's last token alone.
+
+    That is all that its score sees. A model or adapter that ``training.blocks`` doesn't know is left as it is. With
+    ``bf16`` its frozen weights are kept in bfloat16, as they will be in use.
+    """
+    bare = model.get_base_model()
+    if (blocks := _blocks_of(bare)) is not None:
+        if bf16:
+            backbone_to_bf16(model)
+        bare.forward = _Packed(bare, blocks)
+
+
+class _Packed:
+    """The forward pass of a sequence classifier by its blocks."""
+
+    def __init__(self, bare: Any, blocks: Blocks) -> None:
+        self._bare, self._blocks = bare, blocks
+
+    def __call__(self, input_ids: Tensor, **options: Any) -> SequenceClassifierOutputWithPast:
+        """Logits (rows, outputs) in float32 of ``input_ids`` (rows, longest), padded on the right."""
+        del options
+        held = input_ids != self._bare.config.get_text_config().pad_token_id
+        places = torch.arange(1, input_ids.shape[1] + 1, device=input_ids.device)
+        lengths = (places * held).amax(1).clamp(min=1)  # up to the last token that isn't the pad token
+        rows, last = Ragged(lengths), Ragged(torch.ones_like(lengths), lengths - 1)
+        with torch.autocast(input_ids.device.type, enabled=False):
+            hidden = self._blocks.run(self._blocks.embed(input_ids[:, : rows.shape[1]], rows), rows, wanted=last)
+            return SequenceClassifierOutputWithPast(logits=self._bare.score(self._blocks.norm(hidden).float()))
+
+
+def _blocks_of(bare: Any) -> Blocks | None:
+    """The layers of a sequence classifier's trunk with its active adapter; None where they aren't known."""
+    with torch.device("meta"):
+        shell = AutoModelForCausalLM.from_config(bare.config)  # Blocks are of the language model that has this trunk.
+    setattr(shell, bare.base_model_prefix, getattr(bare, bare.base_model_prefix))
+    return blocks_for(shell)
 
 
 def member_folders(path: Path) -> list[Path]:

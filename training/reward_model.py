@@ -40,7 +40,7 @@ from trl import RewardConfig, RewardTrainer
 from training import adapters, checkpoints
 from training.batches import batch_order
 from training.config import RewardModelSettings
-from training.models import backbone_sha256, context_of, load_tokenizer
+from training.models import backbone_sha256, bf16_pays, context_of, load_tokenizer
 from training.preferences import (
     SCALE_NAMES,
     Preference,
@@ -55,7 +55,7 @@ from training.preferences import (
 from training.progress import Progress, Watcher
 from training.prompting import format_prompt
 from training.reporting import Reporter, finished, fresh_final, trl_arguments, write_summary
-from training.reward_ensemble import KIND, Ensemble, RewardModel, encoded, member_folders, sequence_model
+from training.reward_ensemble import KIND, Ensemble, RewardModel, encoded, member_folders, pack, sequence_model
 from training.reward_rows import Program, collate, program_of, rows_of, times_drawn
 from training.reward_summary import SUMMARY, Scored, Summary, summarise
 
@@ -296,6 +296,8 @@ def _trainer(
         callbacks=[Reporter("reward-model", attempt, watcher)],
     )
     trainer.scales_weight = settings.scales_weight
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):  # They gather weights in the model's own passes.
+        pack(model, bf16=bf16_pays(settings.bf16))
     trainer.remove_callback(PrinterCallback)
     return trainer
 

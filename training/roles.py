@@ -57,7 +57,7 @@ def roles_for(
         if list(model.peft_config) != [POLICY]:
             raise ValueError(f"the model has the adapters {', '.join(model.peft_config)}: give it one, named {POLICY}")
         if bf16:
-            _backbone_to_bf16(model)
+            backbone_to_bf16(model)
         policy = model
         _add_copy(policy, REFERENCE)
     else:
@@ -116,7 +116,8 @@ def _add_copy(model: PeftModel, name: str) -> None:
     set_peft_model_state_dict(model, weights, adapter_name=name)
 
 
-def _backbone_to_bf16(model: PeftModel) -> None:
+def backbone_to_bf16(model: PeftModel) -> None:
+    """All weights to bfloat16 but those of adapters and of modules that are trained beside them."""
     own = ("lora_", "modules_to_save")
     for name, parameter in model.named_parameters():
         if not any(part in name for part in own):

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 
 from training import adapters, checkpoints, reward_ensemble, reward_model
@@ -138,7 +139,7 @@ def test_it_refuses_another_backbone(trained: Path, micro_model: Path, tmp_path:
 def test_in_bfloat16_the_scores_are_nearly_the_same(
     trained: Path, micro_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = RewardModel.load(trained, backbone=micro_model, bf16=True)
+    whole = RewardModel.load(trained, backbone=micro_model, bf16=False)
     monkeypatch.setattr(reward_ensemble, "bf16_pays", lambda wanted: wanted)
     half = RewardModel.load(trained, backbone=micro_model, bf16=True)
     assert next(half.ensemble._trunk.parameters()).dtype == torch.bfloat16
@@ -350,6 +351,48 @@ def test_scores_are_read_at_the_last_token_that_is_no_padding(trained: Path, mic
     assert torch.allclose(model.ensemble.scores(rows)[:, 0], expected, atol=1e-4)
     padded = [[*row, model.tokenizer.pad_token_id] for row in rows]
     assert torch.equal(model.ensemble.scores(padded), model.ensemble.scores(rows))
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_members_train_by_a_pass_of_their_own_that_says_what_the_model_says(bf16: bool, micro_model: Path) -> None:
+    tokenizer = load_tokenizer(micro_model)
+    ids = [[5, 9, tokenizer.pad_token_id, 11, 4, 8], [7, 6], [3, 5, 8, 2]]  # a pad token among others is one of them
+    batch = torch.tensor([row + [tokenizer.pad_token_id] * (8 - len(row)) for row in ids])
+    held = torch.arange(8)[None, :] < torch.tensor([[6], [2], [4]])
+    found = []
+    for packed in (False, True):
+        model = reward_model._new_model(micro_model, tokenizer, ALONE, outputs=3)
+        generator = torch.Generator().manual_seed(1)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+        if packed:
+            reward_ensemble.pack(model, bf16=bf16)
+            assert model.get_base_model().transformer.wte.weight.dtype == (torch.bfloat16 if bf16 else torch.float32)
+        logits = model(input_ids=batch, attention_mask=held.long()).logits
+        assert logits.dtype == torch.float32
+        (logits * torch.tensor([[1.0], [-2.0], [0.5]])).sum().backward()
+        trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        assert all(one.dtype == torch.float32 for one in trained.values())
+        found.append((logits.detach(), {name: one.grad for name, one in trained.items()}))
+    (logits, gradients), (own_logits, own_gradients) = found
+    assert torch.allclose(logits, own_logits, atol=0.05 if bf16 else 1e-5)
+    for name, gradient in gradients.items():
+        assert gradient is not None, name
+        assert own_gradients[name] is not None, name
+        apart = (gradient - own_gradients[name]).norm() / gradient.norm()
+        assert apart < (0.05 if bf16 else 1e-4), name
+
+
+def test_a_member_that_is_not_known_trains_by_its_own_pass(micro_model: Path) -> None:
+    model = reward_model._new_model(micro_model, load_tokenizer(micro_model), ALONE, outputs=1)
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout["default"] = torch.nn.Dropout(0.5)  # no low-rank sum any more
+    before = model.get_base_model().forward
+    reward_ensemble.pack(model, bf16=True)
+    assert model.get_base_model().forward == before
+    assert model.get_base_model().transformer.wte.weight.dtype == torch.float32
 
 
 # -- the loss

@@ -178,6 +178,24 @@ def test_two_answers_to_compare_differ_in_their_tests_where_any_do() -> None:
     assert pieces._unlike(codes[:1], [result(4)]) is None
 
 
+def test_at_half_of_the_prompts_two_that_pass_all_tests_are_compared() -> None:
+    found = {True: 0, False: 0}
+    for number in range(400):
+        codes = [f"def f(x):\n    return {number}, {answer}\n" for answer in range(4)]
+        chosen = pieces._unlike(codes, [result(0), result(4), result(2), result(4)])
+        assert chosen is not None
+        assert chosen[0] != chosen[1]
+        found[set(chosen) == {1, 3}] += 1
+    # The other half compares the best with the next, which passes too here, or with the worst: even odds.
+    assert 260 < found[True] < 340
+    codes = ["def f(x):\n    return x\n", "def f(y):\n    return y\n", "def f(x):\n    for i in x:\n        print(i)\n"]
+    alike = [set(pieces._unlike([*codes, f"# {number}"], [result(4)] * 3 + [result(0)]) or ()) for number in range(40)]
+    assert {0, 2} in alike or {1, 2} in alike
+    assert {0, 1} not in [one for one in alike if 3 not in one], "the least alike"
+    codes = [f"def f(x):\n    return {answer}\n" for answer in range(3)]
+    assert {1} < set(pieces._unlike(codes, [result(0), result(4), result(0)]) or ()), "only one passes"
+
+
 def test_sides_of_pairs_are_even() -> None:
     chance = Random(0)
     first = 0

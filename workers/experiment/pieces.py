@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import resource
 import sys
@@ -10,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from training.config import DecodingSettings, ExperimentSettings, PPOSettings, RewardSettings, read
 from training.curriculum import Solution, Task, build, read_jsonl, write_jsonl
+from training.evidence import passes
 from training.progress import Progress
+from training.similarity import bleu
 from verification.sandbox import Result
 from workers.experiment.plan import ALL, ALL_CREDIT, CONTROL, DPO, JUDGED, SUPERVISED, VOICES
 from workers.experiment.schedule import SETTINGS, Done, folder_of, read_done, write_json
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _FENCE = 1
 _CHUNK = 512
+_EQUALS = 0.5
+"""Share of the prompts at which two answers that pass all tests are compared."""
 
 
 @dataclass(frozen=True)
@@ -333,18 +337,31 @@ def _drawn(
 
 
 def _unlike(codes: Sequence[str], results: Sequence[Result]) -> tuple[int, int] | None:
-    """Two answers to compare: the best by its tests, and one that differs from it, the worst as often as the next."""
+    """Two answers to compare; at half of the prompts two that pass all tests, where there are two, the least alike.
+
+    Which of those is better no test says: it is what raters are there for. At the others the best by its tests and
+    one that differs from it, the worst as often as the next.
+    """
     if len(codes) < 2:
         return None
     order = sorted(range(len(codes)), key=lambda i: (-results[i].passed, codes[i]))
-    digest = hashlib.sha256("\n".join(codes).encode()).digest()[0]
-    other = order[-1] if digest % 2 else order[1]
-    return (order[0], other) if digest % 4 < 2 else (other, order[0])
+    chance = Random("\n".join(codes))  # noqa: S311
+    passing = [i for i in order if passes(results[i])]
+    if chance.random() < _EQUALS and len(passing) > 1:
+        pair = min(combinations(passing, 2), key=lambda two: _likeness(*(codes[i] for i in two)))
+    else:
+        pair = order[0], chance.choice((order[1], order[-1]))
+    return pair if chance.random() < 0.5 else pair[::-1]
+
+
+def _likeness(one: str, other: str) -> float:
+    """How much of each program is in the other, from 0 to 1."""
+    return (bleu(one, [other]) + bleu(other, [one])) / 2
 
 
 def _best_answers(seed: Seed, cpu_seconds: float) -> dict[str, Any]:
     """Of several answers a prompt one that passes all tests and has the best verdicts, until the CPU is used up."""
-    from training.evidence import VerifierReward, passes
+    from training.evidence import VerifierReward
     from training.models import bf16_pays, load
     from training.prompting import format_prompt
     from training.rollout import Decoder
