@@ -482,7 +482,7 @@ class ExperimentSettings:
     overlap: int = setting(2, low=1, high=100)
     """Ratings a pair."""
     reward_model: RewardModelSettings = RewardModelSettings(
-        epochs=8.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
+        epochs=6.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
         num_updates=48,

@@ -20,6 +20,12 @@ from workers.browser import Browser, Form, Page
 SCALES = ("correctness", "readability", "efficiency", "security")
 STEPS = (0.15, 0.6, 1.2)
 """Differences of utility at which a preference grows by one point."""
+_RISKY = {"eval", "exec", "md5", "sha1", "system", "mktemp", "loads_unsafe"}
+_IDIOMS = {"all", "any", "enumerate", "get", "join", "max", "min", "sorted", "sum", "zip"}
+"""Calls that stand for a loop or a branch."""
+_EXPRESSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp, ast.IfExp)
+_GUARDS = (ast.If, ast.IfExp, ast.Try)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True)
@@ -178,18 +184,26 @@ def utility(person: Panellist, code: str, result: Result) -> float:
 
 
 def style(code: str) -> dict[str, float]:
-    """What can be seen of the code without running it, each from 0 to 1."""
+    """What can be seen of the code without running it, each from 0 to 1.
+
+    ``idiom``: an expression says what would take a loop or a branch. ``guard``: an edge case is seen to, be it by a
+    branch, a conditional expression, an exception that is caught or a default; what a loop filters is none.
+    """
     tree = ast.parse(code)
     nodes = list(ast.walk(tree))
-    risky = {"eval", "exec", "md5", "sha1", "system", "mktemp", "loads_unsafe"}
-    calls = {_name(node.func) for node in nodes if isinstance(node, ast.Call)}
+    looped = {id(node) for loop in nodes if isinstance(loop, _LOOPS) for node in ast.walk(loop)}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    names = {_name(call.func) for call in calls}
+    defaults = any(
+        any(word.arg == "default" for word in call.keywords) or (_name(call.func) == "get" and len(call.args) > 1)
+        for call in calls
+    )
+    guards = (isinstance(node, _GUARDS) and not (isinstance(node, ast.If) and id(node) in looped) for node in nodes)
     return {
         "short": max(0.0, 1.0 - len(code.splitlines()) / 15.0),
-        "idiom": float(
-            any(isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.IfExp)) for node in nodes)
-        ),
-        "guard": float(any(isinstance(node, (ast.If, ast.IfExp, ast.Try)) for node in nodes)),
-        "risky": float(bool(calls & risky)),
+        "idiom": float(bool(names & _IDIOMS) or any(isinstance(node, _EXPRESSIONS) for node in nodes)),
+        "guard": float(defaults or any(guards)),
+        "risky": float(bool(names & _RISKY)),
     }
 
 

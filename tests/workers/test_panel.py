@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from verification.sandbox import Result
 from workers.browser import Page
-from workers.panel import character, preference, scales, utility
+from workers.panel import character, preference, scales, style, utility
 
 PAGE = """
 <body><div id="prompt-text">Suma <b>dos</b> números</div>
@@ -47,6 +49,42 @@ def test_risky_code_is_worth_less_than_careful_code_that_passes_the_same_tests()
     careful = "def f(s):\n    if not s:\n        return None\n    return int(s)\n"
     risky = "def f(s):\n    return eval(s)\n"
     assert utility(person, careful, result(3)) > utility(person, risky, result(3))
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (
+            "def f(xs):\n    return max(xs, default=-1)\n",
+            "def f(xs):\n    if not xs:\n        return -1\n    out = xs[0]\n    for x in xs:\n"
+            "        if x > out:\n            out = x\n    return out\n",
+        ),
+        (
+            "def f(table, key):\n    return table.get(key, 0)\n",
+            "def f(table, key):\n    if key in table:\n        return table[key]\n    return 0\n",
+        ),
+        (
+            "def f(xs):\n    return [x for x in xs if x > 0]\n",
+            "def f(xs):\n    out = []\n    for x in xs:\n        if x > 0:\n            out.append(x)\n    return out\n",
+        ),
+        (
+            "def f(a, b):\n    return a // b if b else 0\n",
+            "def f(a, b):\n    if b == 0:\n        return 0\n    return a // b\n",
+        ),
+    ],
+)
+def test_of_two_that_do_the_job_everybody_prefers_the_idiomatic_one(better: str, worse: str) -> None:
+    for seed in range(20):
+        person = character("p", "secret", seed=seed)
+        assert utility(person, better, result(4)) > utility(person, worse, result(4))
+
+
+def test_what_a_loop_filters_is_no_guard() -> None:
+    assert style("def f(xs):\n    for x in xs:\n        if x:\n            print(x)\n")["guard"] == 0
+    assert style("def f(xs):\n    for x in xs:\n        print(x if x else 0)\n")["guard"] == 1
+    assert style("def f(xs):\n    if not xs:\n        return 0\n    return xs[0]\n") == {
+        "short": 1 - 4 / 15, "idiom": 0, "guard": 1, "risky": 0,
+    }  # fmt: skip
 
 
 def test_preferences_are_symmetric_and_have_seven_points() -> None:
