@@ -474,28 +474,29 @@ class ExperimentSettings:
     model: ModelSettings = ModelSettings()
     sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=480.0, save_steps=500)
     draws: int = setting(12, low=2, high=64)
-    """Answers drawn to a prompt, of which two are compared: two that pass at half of the prompts, where two do."""
+    """Answers drawn to a prompt, of which two are compared: mostly two that pass, where two do."""
     pairs: int = setting(3000, low=1, high=1_000_000)
-    """Prompts for whose answers the panel is asked."""
+    """Prompts for whose answers the panel is asked, of every family as many."""
     panel: int = setting(8, low=2, high=1000)
     """Simulated panellists; one half rates for training, the other judges."""
     overlap: int = setting(2, low=1, high=100)
     """Ratings a pair."""
     reward_model: RewardModelSettings = RewardModelSettings(
-        epochs=6.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
+        epochs=5.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
-        num_updates=48,
+        num_updates=60,
         learning_rate=3e-3,
         lam=1.0,
         draw_lagging=True,
         imitation_coef=3.0,
         exploration_batches=16,
         lora=LoraSettings(layers=2),
+        reward=RewardSettings(learned_weight=3.0),  # only between programs that pass and are proved as well
         save_steps=12,
         guards=GuardSettings(enabled=False),  # nobody is there to look
         validation_prompts=128,
-        validation_every=12,
+        validation_every=6,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
     """The share that moves to lines at fault, in the arm with line credit."""

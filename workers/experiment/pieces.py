@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _FENCE = 1
 _CHUNK = 512
-_EQUALS = 0.5
+_EQUALS = 0.75
 """Share of the prompts at which two answers that pass all tests are compared."""
 
 
@@ -106,7 +106,8 @@ def supervised(seed: Seed, watcher: _Watcher) -> dict[str, Any]:
 
 def pairs(seed: Seed, watcher: _Watcher) -> dict[str, Any]:
     """Programs of the supervised model to compare: of some answers to a prompt, two that are unlike."""
-    settings, asked = seed.settings, seed.tasks("train")[: seed.settings.pairs]
+    settings = seed.settings
+    asked = _evenly(seed.tasks("train"), settings.pairs)
     decoding = DecodingSettings(seed=seed.number, max_new_tokens=settings.evaluation.decoding.max_new_tokens)
     drawn = _drawn(seed, seed.model(SUPERVISED), asked, settings.draws, decoding, watcher)
     with _tests() as tests:
@@ -336,8 +337,18 @@ def _drawn(
     return [list(found[start : start + draws]) for start in range(0, len(found), draws)]
 
 
+def _evenly(tasks: Sequence[Task], count: int) -> list[Task]:
+    """The first so many tasks, of every family as many as there are, up to its equal share."""
+    turns: dict[str, int] = {}
+    places = []
+    for place, task in enumerate(tasks):
+        turns[task.family] = turns.get(task.family, 0) + 1
+        places.append((turns[task.family], place))
+    return [tasks[place] for place in sorted(place for _, place in sorted(places)[:count])]
+
+
 def _unlike(codes: Sequence[str], results: Sequence[Result]) -> tuple[int, int] | None:
-    """Two answers to compare; at half of the prompts two that pass all tests, where there are two, the least alike.
+    """Two answers to compare; mostly two that pass all tests, where there are two, the least alike.
 
     Which of those is better no test says: it is what raters are there for. At the others the best by its tests and
     one that differs from it, the worst as often as the next.
