@@ -54,8 +54,8 @@ def align(
     task the texts of the lines on which annotators commented (see ``training.credit``). Resumes from the newest
     complete checkpoint of the run; a run that had ended returns at once.
 
-    The adapter is the one that solves most of the validation split, up to half of which is taken from ``validation``,
-    the rest from the tasks (``training.validation``). Paused is raised, behind a checkpoint, where a monitor of
+    The adapter is the one that solves most of the validation split, the last of those that it can't tell apart; up to
+    half of the split is taken from ``validation``, the rest from the tasks (``training.validation``). Paused is raised, behind a checkpoint, where a monitor of
     ``training.guards`` raises an alarm; started again the run raises it again, until its monitor is ``disarmed`` by
     name, or the settings put up its threshold or switch the guards off.
     """

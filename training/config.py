@@ -245,8 +245,8 @@ class PPOSettings(RolloutSettings):
     reward: RewardSettings = RewardSettings()
     guards: GuardSettings = GuardSettings()
     validation_prompts: int = setting(64, low=0, high=100_000)
-    """Tasks that are kept out of training, at most a fifth of them; the adapter that solves most of them is the
-    result. 0 means none, and the last adapter."""
+    """Tasks that are kept out of training, at most a fifth of them; the result is the adapter that solves
+    most of them, the last of those that they can't tell apart. 0 means none, and the last adapter."""
     validation_every: int = setting(6, low=1, high=100_000)
     """Updates between two times that those are asked; the first and the last update are in any case."""
     disagreements: int = setting(12, low=0, high=1000)

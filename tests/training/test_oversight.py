@@ -17,12 +17,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.test_ppo_distributed import CLI, command, two_processes
-from training import checkpoints
+from training import checkpoints, oversight
 from training.align import SUMMARY, align
 from training.config import GuardSettings, LoraSettings, PPOSettings, RewardSettings
 from training.curriculum import Task, write_jsonl
 from training.guards import Paused
-from training.oversight import BEST, STATE
+from training.oversight import BEST, STATE, least_like_best
 from training.progress import Progress, Silent, Stopped
 from training.reporting import FINAL
 from training.validation import Validation, keep_out
@@ -217,6 +217,25 @@ def test_the_result_is_the_adapter_that_validated_best_and_of_equals_the_later(
     assert all(torch.equal(weight, kept[best][name]) for name, weight in weights(adapter).items())
     others = [step for step in kept if step != best]
     assert not any(all(torch.equal(w, kept[step][name]) for name, w in weights(adapter).items()) for step in others)
+
+
+def test_of_adapters_that_the_split_cant_tell_apart_the_last_is_the_result() -> None:
+    assert least_like_best([126 / 128], 128) < 125 / 128, "one task of 128 is chance"
+    assert least_like_best([126 / 128], 128) > 124 / 128
+    assert 127 / 128 > least_like_best([1.0], 128) > 126 / 128, "of none that failed, too"
+    assert least_like_best([0.5], 10_000) == pytest.approx(0.495, abs=1e-4)
+    # What falls step by step is held to the best, not to the last that was kept.
+    shares = [126 / 128, 125 / 128, 124 / 128]
+    assert shares[2] < least_like_best(shares, 128) < shares[1]
+
+
+def test_the_result_is_the_last_that_is_as_good_as_the_best(
+    micro_model: Path, tasks: list[Task], tmp_path: Path, figures: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oversight, "least_like_best", lambda shares, tasks: max(shares) - 0.1)
+    figures.update({1: 0.7, 2: 1.0, 3: 0.95, 4: 0.85})
+    adapter, _ = run(micro_model, tasks, tmp_path, EVERY)
+    assert summary(adapter)["best_update"] == 3
 
 
 def test_the_best_adapter_and_its_figure_survive_in_later_checkpoints(
