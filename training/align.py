@@ -55,9 +55,11 @@ def align(
     complete checkpoint of the run; a run that had ended returns at once.
 
     The adapter is the one that solves most of the validation split, the last of those that it can't tell apart; up to
-    half of the split is taken from ``validation``, the rest from the tasks (``training.validation``). Paused is raised, behind a checkpoint, where a monitor of
-    ``training.guards`` raises an alarm; started again the run raises it again, until its monitor is ``disarmed`` by
-    name, or the settings put up its threshold or switch the guards off.
+    half of the split is taken from ``validation``, the rest from the tasks (``training.validation``).
+
+    Paused is raised, behind a checkpoint, where a monitor of ``training.guards`` raises an alarm; started again the
+    run raises it again, until its monitor is ``disarmed`` by name, or the settings put up its threshold or switch the
+    guards off.
     """
     if (done := finished(run_folder)) is not None:
         return done

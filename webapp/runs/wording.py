@@ -75,8 +75,8 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
     "validation_prompts": (
         gettext_lazy("Validation tasks"),
         gettext_lazy(
-            "Kept out of training, at most a fifth of the tasks; the result is the adapter that solves most of them, the "
-            "last of those that they can't tell apart. 0 means none, and the last adapter."
+            "Kept out of training, at most a fifth of the tasks; the result is the adapter that solves most of them, "
+            "the last of those that they can't tell apart. 0 means none, and the last adapter."
         ),
     ),
     "validation_every": (gettext_lazy("Updates between validations"), ""),
