@@ -24,6 +24,7 @@ from training.prompting import format_prompt
 from training.reporting import FINAL, Reporter, finished, fresh_final, gathered, share_of, write_summary
 from training.reward_model import RewardModel
 from training.rewards import Ordered
+from training.shrinking import shrink
 from training.validation import Validation, keep_out
 from verification.cache import default_folder
 
@@ -55,7 +56,8 @@ def align(
     complete checkpoint of the run; a run that had ended returns at once.
 
     The adapter is the one that solves most of the validation split, the last of those that it can't tell apart; up to
-    half of the split is taken from ``validation``, the rest from the tasks (``training.validation``).
+    half of the split is taken from ``validation``, the rest from the tasks (``training.validation``). With
+    ``shrink_adapter`` it is then scaled down as far as the split allows (``training.shrinking``).
 
     Paused is raised, behind a checkpoint, where a monitor of ``training.guards`` raises an alarm; started again the
     run raises it again, until its monitor is ``disarmed`` by name, or the settings put up its threshold or switch the
@@ -87,13 +89,16 @@ def align(
         trainer.backbone_sha256 = digest
         trainer.train(resume_from_checkpoint=start)
         oversight.obey()
+        weights, scale = oversight.best or trainer.policy_weights(), {}
+        if settings.shrink_adapter and kept:
+            rows = [columns(task, trainer.processing_class) for task in kept]
+            weights, scale = shrink(weights, backbone=backbone, rows=rows, reward=reward, settings=settings)
     finally:
         reward.close()
-    weights = oversight.best or trainer.policy_weights()
     if not trainer.is_world_process_zero():
         return attempt / FINAL
     last = [row for row in trainer.state.log_history if "update" in row][-1]
-    summary = {"updates": trainer.updates_done, "last_update": last, **oversight.summary()}
+    summary = {"updates": trainer.updates_done, "last_update": last, **oversight.summary(), **scale}
     return write_policy(trainer.model.policy, attempt, digest=digest, summary=summary, weights=weights)
 
 

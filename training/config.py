@@ -249,6 +249,8 @@ class PPOSettings(RolloutSettings):
     most of them, the last of those that they can't tell apart. 0 means none, and the last adapter."""
     validation_every: int = setting(6, low=1, high=100_000)
     """Updates between two times that those are asked; the first and the last update are in any case."""
+    shrink_adapter: bool = False
+    """Whether the adapter is scaled down in the end as far as those tasks' reward stays what it is."""
     disagreements: int = setting(12, low=0, high=1000)
     """Completions that annotators are asked about after a run of the platform: those whose rating and tests disagree
     most."""
@@ -485,8 +487,9 @@ class ExperimentSettings:
         epochs=5.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
-        num_updates=60,
+        num_updates=36,
         learning_rate=3e-3,
+        kl_coef=0.1,
         lam=1.0,
         draw_lagging=True,
         imitation_coef=3.0,
@@ -497,6 +500,7 @@ class ExperimentSettings:
         guards=GuardSettings(enabled=False),  # nobody is there to look
         validation_prompts=128,
         validation_every=6,
+        shrink_adapter=True,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
     """The share that moves to lines at fault, in the arm with line credit."""

@@ -300,7 +300,8 @@ def _best(alignment: Path) -> dict[str, Any]:
     summary = json.loads(alignment.read_text())
     if (best := summary.get("best_update")) is None:
         return {}
-    return {"best_update": best, "validation": summary["validation"]["full"][str(best)]}
+    scale = {"adapter_scale": summary["adapter_scale"]} if "adapter_scale" in summary else {}
+    return {"best_update": best, "validation": summary["validation"]["full"][str(best)], **scale}
 
 
 def _split(run: Run, split: str) -> list[Prompt]:

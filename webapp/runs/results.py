@@ -40,6 +40,7 @@ FIGURES: dict[str, str | Promise] = {
     "disagreement": gettext_lazy("Disagreement of the members"),
     "disagreement_and_error": gettext_lazy("Correlation of disagreement and error"),
     "best_update": gettext_lazy("Best update"),
+    "adapter_scale": gettext_lazy("Scale of the adapter"),
     "validation": gettext_lazy("Share of validation tasks that pass all tests"),
     "sha256": gettext_lazy("SHA-256 of the weights"),
 }

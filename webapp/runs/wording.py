@@ -80,6 +80,12 @@ SETTINGS: dict[str, tuple[str | Promise, str | Promise]] = {
         ),
     ),
     "validation_every": (gettext_lazy("Updates between validations"), ""),
+    "shrink_adapter": (
+        gettext_lazy("Scale the adapter down"),
+        gettext_lazy(
+            "In the end, as far as the validation tasks' reward stays what it is: it then costs least elsewhere."
+        ),
+    ),
     "disagreements": (
         gettext_lazy("Disagreements to rate"),
         gettext_lazy("Programs put before annotators after the run, because ratings and tests disagree on them."),
