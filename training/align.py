@@ -89,7 +89,8 @@ def align(
         trainer.backbone_sha256 = digest
         trainer.train(resume_from_checkpoint=start)
         oversight.obey()
-        weights, scale = oversight.best or trainer.policy_weights(), {}
+        weights = oversight.best or trainer.policy_weights()
+        scale: dict[str, Any] = {}
         if settings.shrink_adapter and kept:
             rows = [columns(task, trainer.processing_class) for task in kept]
             weights, scale = shrink(weights, backbone=backbone, rows=rows, reward=reward, settings=settings)
