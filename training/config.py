@@ -487,7 +487,7 @@ class ExperimentSettings:
         epochs=5.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
-        num_updates=36,
+        num_updates=24,
         learning_rate=3e-3,
         kl_coef=0.1,
         lam=1.0,
@@ -499,7 +499,7 @@ class ExperimentSettings:
         save_steps=12,
         guards=GuardSettings(enabled=False),  # nobody is there to look
         validation_prompts=128,
-        validation_every=6,
+        validation_every=3,
         shrink_adapter=True,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
