@@ -500,7 +500,6 @@ class ExperimentSettings:
         guards=GuardSettings(enabled=False),  # nobody is there to look
         validation_prompts=128,
         validation_every=3,
-        shrink_adapter=True,
     )
     line_credit: float = setting(0.25, low=0.0, high=0.5)
     """The share that moves to lines at fault, in the arm with line credit."""
