@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+import torch
 from transformers import TrainingArguments
 
 from training import advantages, models
@@ -76,6 +77,8 @@ class PPOConfig(TrainingArguments):
         self.max_steps = self.num_updates * self.steps_per_update
         # On hardware that does not compute in bfloat16 it is many times slower than float32.
         self.bf16 = models.bf16_pays(self.bf16)
+        # Where the bfloat16 is the CPU's, transformers wants to be told that a CPU is meant.
+        self.use_cpu = self.use_cpu or (self.bf16 and not torch.cuda.is_available())
         super().__post_init__()
         for name in ("batch_size", "mini_batch_size"):
             if getattr(self, name) % self.world_size:

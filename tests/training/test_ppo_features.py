@@ -31,7 +31,7 @@ from training.config import LoraSettings
 from training.experience import Prompts
 from training.models import load_model
 from training.policy import PolicyWithValue, pad_rows
-from training.ppo import PPOTrainer
+from training.ppo import PPOConfig, PPOTrainer
 from training.roles import REFERENCE, VALUE, roles_for
 from training.rollout import NotANumber
 from training.scoring import RewardError, Scorer
@@ -463,7 +463,14 @@ def test_the_documents_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found: dict[str, Any] = {}
     exec(example, found)
     assert updates(found["trainer"])
-    assert torch.equal(logits(load_model("aligned")), logits(found["trainer"].merged()))
+    assert torch.equal(logits(load_model("aligned")), logits(found["trainer"].merged().float()))
+
+
+def test_a_cpu_with_bfloat16_needs_no_further_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for flags, bf16 in (({"avx512_bf16"}, True), ({"avx2"}, False)):
+        monkeypatch.setattr("training.models._cpu_flags", lambda flags=flags: flags)
+        assert PPOConfig(str(tmp_path)).bf16 is bf16
 
 
 # -- what can't be trained on

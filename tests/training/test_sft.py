@@ -23,7 +23,7 @@ from training.prompting import encode_completion, encode_prompt
 from training.sft import SFTError, _encode, learning_rate_at, train
 
 MODEL = ModelSettings(preset="aval-micro", vocab_size=500)
-SETTINGS = SFTSettings(learning_rate=5e-3, batch_size=8, epochs=2.0, save_steps=4)
+SETTINGS = SFTSettings(learning_rate=5e-3, batch_size=8, epochs=2.0, save_steps=4, bf16=False)
 
 
 class Recorder:

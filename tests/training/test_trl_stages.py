@@ -37,11 +37,11 @@ from workers.commands import main
 from workers.preferences import read_preferences
 
 LORA = LoraSettings(r=4, alpha=8)
-DPO = DPOSettings(learning_rate=1e-2, batch_size=8, epochs=2.0, lora=LORA, save_steps=4)
+DPO = DPOSettings(learning_rate=1e-2, batch_size=8, epochs=2.0, lora=LORA, save_steps=4, bf16=False)
 GROUP: dict[str, Any] = {
     "num_updates": 6, "learning_rate": 2e-2, "lr_scheduler_type": "constant", "batch_size": 32,
     "mini_batch_size": 16, "micro_batch_size": 16, "num_generations": 4, "max_completion_length": 12, "beta": 0.0,
-    "lora": LORA, "save_steps": 2,
+    "lora": LORA, "save_steps": 2, "bf16": False,
 }  # fmt: skip
 STAGES = {"grpo": (trl_stages.grpo, GRPOSettings(**GROUP)), "rloo": (trl_stages.rloo, RLOOSettings(**GROUP))}
 
