@@ -78,7 +78,8 @@ class PPOConfig(TrainingArguments):
         # On hardware that does not compute in bfloat16 it is many times slower than float32.
         self.bf16 = models.bf16_pays(self.bf16)
         # Where the bfloat16 is the CPU's, transformers wants to be told that a CPU is meant.
-        self.use_cpu = self.use_cpu or (self.bf16 and not torch.cuda.is_available())
+        if self.bf16 and not torch.cuda.is_available():
+            self.use_cpu = True
         super().__post_init__()
         for name in ("batch_size", "mini_batch_size"):
             if getattr(self, name) % self.world_size:
