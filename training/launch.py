@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,17 @@ def agreed(value: T) -> T:
 
     PartialState(cpu=not torch.cuda.is_available())  # as the trainer will: whoever is first joins the group
     return broadcast_object_list([value])[0]
+
+
+def leave() -> None:
+    """Leave the group of processes that trained together, if this process joined one.
+
+    A process that ends as a member can be aborted in its last moments: the group's threads still run while the
+    interpreter takes down what they use, and its launcher then takes a good run for a failed one.
+    """
+    distributed = sys.modules.get("torch.distributed")  # whoever has joined a group has loaded it
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def on_ray(function: Callable[[], T], *, processes: int, storage: Path) -> T:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("workers.child")
 
 EVENT_SECONDS = 0.5
-"""Steps that follow each other faster are not all recorded."""
+"""In the long run one step in so many seconds is recorded."""
+EVENT_BURST = 20
+"""So many steps are recorded however fast they follow each other: a short run's curves are whole."""
 EX_TEMPFAIL = 75
 
 
@@ -38,16 +40,15 @@ class FencedWatcher:
         self.lease = lease
         self.cancelled = False
         self.terminated = False
-        self._recorded = 0.0
+        self._allowed = float(EVENT_BURST)
+        self._counted = time.monotonic()
 
     def step(self, progress: Progress) -> None:
         from workers import leases
 
         self._stop_if_terminated()
-        now = time.monotonic()
-        if now - self._recorded < EVENT_SECONDS and progress.step != progress.total:
+        if not self._may_record() and progress.step != progress.total:
             return
-        self._recorded = now
         self._obey(
             lambda: leases.progress(
                 self.lease,
@@ -69,6 +70,16 @@ class FencedWatcher:
         """A signal handler: stop at the next step."""
         del number, frame
         self.terminated = True
+
+    def _may_record(self) -> bool:
+        """Whether one more step may be recorded (a token bucket)."""
+        now = time.monotonic()
+        self._allowed = min(EVENT_BURST, self._allowed + (now - self._counted) / EVENT_SECONDS)
+        self._counted = now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
 
     def _obey(self, write: Callable[[], bool]) -> None:
         from workers.leases import FencedOut

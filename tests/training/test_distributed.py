@@ -24,6 +24,7 @@ _WORKER = """
 import json, sys
 from pathlib import Path
 from tests.training.test_sft import MODEL, SETTINGS, Recorder
+from training import launch
 from training.curriculum import read_jsonl
 from training.sft import train
 
@@ -32,6 +33,7 @@ watcher = Recorder()
 train(read_jsonl(tasks), [], model=MODEL, settings=SETTINGS, run_folder=run, fence=1, watcher=watcher)
 if watcher.losses:
     out.write_text(json.dumps(watcher.losses))
+launch.leave()
 """
 
 
@@ -60,6 +62,7 @@ def test_two_processes_over_gloo_have_the_losses_of_one(tmp_path: Path) -> None:
     finally:
         for worker in workers:
             worker.kill()
+            worker.communicate()
 
     losses = {int(step): loss for step, loss in json.loads((tmp_path / "losses.json").read_text()).items()}
     assert list(losses) == list(range(1, 11))

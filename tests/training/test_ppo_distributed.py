@@ -78,7 +78,7 @@ def two_processes(code: str, *arguments: Path | str) -> list[str]:
     finally:
         for worker in workers:
             worker.kill()
-            worker.wait()
+            worker.communicate()
     return printed
 
 
@@ -88,7 +88,9 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from tests.training.test_ppo_distributed import ppo
+from training import launch
 ppo(Path(sys.argv[1]), resume=Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+launch.leave()
 """
 
 

@@ -89,7 +89,9 @@ WORKER = """
 import sys
 from pathlib import Path
 from tests.training.test_ppo_fsdp import run_sharded
+from training import launch
 run_sharded(Path(sys.argv[1]))
+launch.leave()
 """
 
 

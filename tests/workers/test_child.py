@@ -12,7 +12,7 @@ from training.progress import Progress, Stopped
 from webapp.catalog.actions import import_prompts
 from webapp.catalog.models import ModelVersion, Sample
 from webapp.runs.models import Run
-from workers.child import FencedWatcher, attempt
+from workers.child import EVENT_BURST, EVENT_SECONDS, FencedWatcher, attempt
 from workers.leases import Lease
 
 
@@ -21,15 +21,30 @@ def step(number: int, total: int = 100) -> Progress:
 
 
 @pytest.mark.django_db
-def test_steps_that_follow_each_other_fast_are_not_all_recorded_but_the_last_one_is() -> None:
+def test_of_many_steps_that_follow_each_other_fast_the_first_and_the_last_are_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("workers.child.time.monotonic", lambda: now)
     run = queued_run()
     watcher = FencedWatcher(claimed(run))
     for number in range(1, 101):
         watcher.step(step(number))
+        now += 0.01 if number < 60 else EVENT_SECONDS / 2
     recorded = list(run.metrics.order_by("step").values_list("step", flat=True))
-    assert recorded[0] == 1
+    assert recorded[:EVENT_BURST] == list(range(1, EVENT_BURST + 1))
     assert recorded[-1] == 100
-    assert len(recorded) < 20
+    slow = [number for number in recorded if number > 60]
+    assert slow == pytest.approx(range(62, 101, 2), abs=1)
+
+
+@pytest.mark.django_db
+def test_a_short_run_has_all_its_points_however_fast_it_is() -> None:
+    run = queued_run()
+    watcher = FencedWatcher(claimed(run))
+    for number in range(1, 4):
+        watcher.step(step(number, total=3))
+    assert list(run.metrics.order_by("step").values_list("step", flat=True)) == [1, 2, 3]
 
 
 @pytest.mark.django_db
