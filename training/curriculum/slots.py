@@ -68,6 +68,11 @@ def numbers(low: int, high: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(low, high + 1))
 
 
+FALLBACKS = numbers(-20, 199) + numbers(-99, -21)
+"""Answers where there is none of its own, as many as it takes to have to copy them. Where only a few are drawn, it is
+the first ones."""
+
+
 def draw(
     rng: Random,
     pools: Mapping[str, tuple[str, ...]],
@@ -79,13 +84,15 @@ def draw(
 ) -> dict[str, str]:
     """One value a slot, of the first ``limit`` ones if given; slots that share a pool get different values.
 
-    Where there is no limit, ``invented`` is the chance of a word that is in no pool, for slots that hold words.
+    Where there is no limit, ``invented`` is the chance of a word that is in no pool, for slots that hold words (or
+    paths that end in one).
     """
     chosen: dict[str, str] = {}
     used = set(taken)
     for slot, pool in pools.items():
         if not limit and _holds_words(pool) and rng.random() < invented:
-            chosen[slot] = invent(rng, unseen=unseen, taken=used)
+            folder = pool[0].rpartition("/")[0]
+            chosen[slot] = invent(rng, unseen=unseen, taken=used, folder=f"{folder}/" if folder else "")
         else:
             free = [value for value in part_of(pool, unseen=unseen) if value not in used]
             chosen[slot] = rng.choice(free[: limit or None])
@@ -101,8 +108,8 @@ def draw_entry(rng: Random, *, unseen: bool, limit: int = 0, invented: float = 0
     return f"{verb}_{rng.choice(part_of(_NOUNS, unseen=unseen)[: limit or None])}"
 
 
-def invent(rng: Random, *, unseen: bool, taken: Iterable[str] = ()) -> str:
-    """A word that means nothing: syllables, or the start of one plain word and the end of another.
+def invent(rng: Random, *, unseen: bool, taken: Iterable[str] = (), folder: str = "") -> str:
+    """A word that means nothing: syllables, or the start of one plain word and the end of another; in the folder.
 
     The latter makes the pieces of words that training never sees whole appear there all the same. No keyword, and no
     name of Python's own.
@@ -110,8 +117,8 @@ def invent(rng: Random, *, unseen: bool, taken: Iterable[str] = ()) -> str:
     refused = {*taken, *_RESERVED}
     while True:
         word = _blend(rng) if rng.random() < _BLENDED else _syllables(rng)
-        if word not in refused and is_unseen(word) == unseen:
-            return word
+        if folder + word not in refused and is_unseen(folder + word) == unseen:
+            return folder + word
 
 
 def _syllables(rng: Random) -> str:
@@ -125,7 +132,7 @@ def _blend(rng: Random) -> str:
 
 
 def _holds_words(pool: tuple[str, ...]) -> bool:
-    return pool[0].isidentifier()
+    return pool[0].rpartition("/")[2].isidentifier()
 
 
 _BLENDED = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
-from training.curriculum.slots import INTS, numbers
+from training.curriculum.slots import FALLBACKS, INTS, numbers
 
 _BELOW_ZERO = numbers(-40, -1)
 _DIGITS = "'0123456789abcdef'"
@@ -87,7 +87,7 @@ POWER_MOD = Family(
     parameters="$a: int, $b: int, $m: int",
     returns="int",
     names={"a": INTS, "b": INTS, "m": INTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Return $a to the power $b modulo $m, or $d when $m is zero or $b is negative.",
         "Compute pow($a, $b, $m); a zero modulus or a negative exponent gives $d.",

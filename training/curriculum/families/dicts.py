@@ -6,7 +6,7 @@ import json
 from random import Random
 
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, insecure, unguarded, verbose
-from training.curriculum.slots import DICTS, TEXTS, WORDS, numbers
+from training.curriculum.slots import DICTS, FALLBACKS, TEXTS, WORDS
 
 
 def _table(rng: Random) -> dict[str, int]:
@@ -45,7 +45,7 @@ LOOKUP = Family(
     parameters="$d: dict[str, int], $k: str",
     returns="int",
     names={"d": DICTS, "k": TEXTS},
-    constants={"z": numbers(-20, 60)},
+    constants={"z": FALLBACKS},
     english=(
         "Return the value of $k in $d, or $z if the key is missing.",
         "Look up $k in the dictionary $d; an unknown key gives $z.",
@@ -87,7 +87,7 @@ NESTED_LOOKUP = Family(
     parameters="$d: dict[str, dict[str, int]], $j: str, $k: str",
     returns="int",
     names={"d": DICTS, "j": TEXTS, "k": TEXTS},
-    constants={"z": numbers(-20, 60)},
+    constants={"z": FALLBACKS},
     english=(
         "Return the value of $k in the part $j of $d, or $z if either is missing.",
         "Look up $j in $d and then $k in what is found; a missing key gives $z.",
@@ -130,7 +130,7 @@ JSON_FIELD = Family(
     parameters="$s: str",
     returns="int",
     names={"s": TEXTS},
-    constants={"k": WORDS, "z": numbers(-20, 60)},
+    constants={"k": WORDS, "z": FALLBACKS},
     english=(
         "Read the field '$k' of the JSON object in $s; bad JSON or no such field gives $z.",
         "Parse $s as JSON and return its '$k', or $z if that is not possible.",

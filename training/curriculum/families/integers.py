@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
-from training.curriculum.slots import INTS, numbers
+from training.curriculum.slots import FALLBACKS, INTS, numbers
 
 
 def _divide(rng: Random, slots: Slots) -> Arguments:
@@ -63,7 +63,7 @@ SAFE_DIVISION = Family(
     parameters="$a: int, $b: int",
     returns="int",
     names={"a": INTS, "b": INTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Divide $a by $b rounding down; return $d when $b is zero.",
         "Return the integer quotient of $a and $b, or $d if the divisor is zero.",
@@ -148,7 +148,7 @@ CLAMP = Family(
     parameters="$n: int",
     returns="int",
     names={"n": INTS},
-    constants={"low": numbers(-30, 20), "high": numbers(21, 120)},
+    constants={"low": numbers(-30, 20) + numbers(-99, -31), "high": numbers(21, 299)},
     english=(
         "Limit $n to the range from $low to $high.",
         "Return $n, but never less than $low nor more than $high.",
@@ -231,7 +231,7 @@ FACTORIAL = Family(
     parameters="$n: int",
     returns="int",
     names={"n": INTS},
-    constants={"d": numbers(-20, 0)},
+    constants={"d": FALLBACKS},
     english=(
         "Return the factorial of $n, or $d when $n is negative.",
         "Multiply all whole numbers from 1 to $n; a negative $n gives $d.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
-from training.curriculum.slots import INTS, LISTS, numbers
+from training.curriculum.slots import FALLBACKS, INTS, LISTS
 
 
 def _numbers(rng: Random, slots: Slots) -> Arguments:
@@ -59,7 +59,7 @@ ELEMENT_AT = Family(
     parameters="$xs: list[int], $i: int",
     returns="int",
     names={"xs": LISTS, "i": INTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Return the element of $xs at position $i, or $d if there is no such position.",
         "Get item number $i of the list $xs; negative or too large positions give $d.",
@@ -101,7 +101,7 @@ LAST = Family(
     parameters="$xs: list[int]",
     returns="int",
     names={"xs": LISTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Return the last number of $xs, or $d when it is empty.",
         "Give the final element of the list $xs; an empty list gives $d.",
@@ -143,7 +143,7 @@ MEAN = Family(
     parameters="$xs: list[int]",
     returns="int",
     names={"xs": LISTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Return the mean of $xs rounded down, or $d for an empty list.",
         "Compute the average of the numbers in $xs as a whole number; no numbers give $d.",
@@ -185,7 +185,7 @@ LARGEST = Family(
     parameters="$xs: list[int]",
     returns="int",
     names={"xs": LISTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Return the largest number of $xs, or $d when it is empty.",
         "Find the maximum of the list $xs; an empty list gives $d.",

@@ -255,8 +255,8 @@ PATH_UNDER = Family(
         "Ruta de $s dentro de la carpeta '$t'; None si contiene más que un nombre.",
     ),
     variants=(
-        idiomatic("if '/' in $s or $s in ('', '.', '..'):\n    return None\nreturn '$t/' + $s"),
-        verbose("if $s == '' or $s == '.' or $s == '..' or '/' in $s:\n    return None\nreturn f'$t/{$s}'"),
+        idiomatic("if '/' in $s or $s in ('', '.', '..'):\n    return None\nreturn f'$t/{$s}'"),
+        verbose("if $s == '' or $s == '.' or $s == '..' or '/' in $s:\n    return None\nreturn '$t/' + $s"),
         insecure("return '$t/' + $s", cwe=22),
         insecure("return f'$t/{$s}'", cwe=22),
         insecure("return os.path.join('$t', $s)", cwe=22, imports="import os"),

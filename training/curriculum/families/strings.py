@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, unguarded, verbose
-from training.curriculum.slots import TEXTS, WORDS, numbers
+from training.curriculum.slots import FALLBACKS, TEXTS, WORDS, numbers
 
 
 def _palindrome(rng: Random, slots: Slots) -> Arguments:
@@ -194,7 +194,7 @@ LENGTH_OR_DEFAULT = Family(
     parameters="$s: str | None",
     returns="int",
     names={"s": TEXTS},
-    constants={"d": numbers(-60, -1)},
+    constants={"d": numbers(-60, -1) + numbers(-199, -61)},
     english=(
         "Return the length of $s, or $d when it is None.",
         "Count the characters of $s; a missing text (None) counts as $d.",
@@ -236,7 +236,7 @@ PARSE_INT = Family(
     parameters="$s: str",
     returns="int",
     names={"s": TEXTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Convert $s to an integer, or return $d if it is not one.",
         "Parse the text $s as a whole number; anything else gives $d.",

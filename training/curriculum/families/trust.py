@@ -7,7 +7,7 @@ from random import Random
 
 from training.curriculum.families.texts import STRINGS
 from training.curriculum.family import Arguments, Family, Slots, idiomatic, insecure, unguarded, verbose
-from training.curriculum.slots import TEXTS, WORDS, numbers
+from training.curriculum.slots import FALLBACKS, TEXTS, WORDS
 
 _PEOPLE = ("ana", "luis", "eva", "tom", "lee", "marta", "ines", "max", "sara", "hugo")
 
@@ -384,7 +384,7 @@ ARITHMETIC_TEXT = Family(
     parameters="$s: str",
     returns="int",
     names={"s": TEXTS},
-    constants={"d": numbers(-20, 60)},
+    constants={"d": FALLBACKS},
     english=(
         "Work out the sum in $s, two integers such as '3 + 4'; any other text gives $d.",
         "Add the two ints that $s writes as 'a + b' without evaluating it, or return $d if it is malformed.",
