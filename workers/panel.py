@@ -16,16 +16,11 @@ from dataclasses import dataclass
 
 from verification.sandbox import Job, Pool, Result
 from workers.browser import Browser, Form, Page
+from workers.taste import style
 
 SCALES = ("correctness", "readability", "efficiency", "security")
 STEPS = (0.15, 0.6, 1.2)
 """Differences of utility at which a preference grows by one point."""
-_RISKY = {"eval", "exec", "md5", "sha1", "system", "mktemp", "loads_unsafe"}
-_IDIOMS = {"all", "any", "enumerate", "get", "join", "max", "min", "sorted", "sum", "zip"}
-"""Calls that stand for a loop or a branch."""
-_EXPRESSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp, ast.IfExp)
-_GUARDS = (ast.If, ast.IfExp, ast.Try)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True)
@@ -183,30 +178,6 @@ def utility(person: Panellist, code: str, result: Result) -> float:
     )
 
 
-def style(code: str) -> dict[str, float]:
-    """What can be seen of the code without running it, each from 0 to 1.
-
-    ``idiom``: an expression says what would take a loop or a branch. ``guard``: an edge case is seen to, be it by a
-    branch, a conditional expression, an exception that is caught or a default; what a loop filters is none.
-    """
-    tree = ast.parse(code)
-    nodes = list(ast.walk(tree))
-    looped = {id(node) for loop in nodes if isinstance(loop, _LOOPS) for node in ast.walk(loop)}
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    names = {_name(call.func) for call in calls}
-    defaults = any(
-        any(word.arg == "default" for word in call.keywords) or (_name(call.func) == "get" and len(call.args) > 1)
-        for call in calls
-    )
-    guards = (isinstance(node, _GUARDS) and not (isinstance(node, ast.If) and id(node) in looped) for node in nodes)
-    return {
-        "short": max(0.0, 1.0 - len(code.splitlines()) / 15.0),
-        "idiom": float(bool(names & _IDIOMS) or any(isinstance(node, _EXPRESSIONS) for node in nodes)),
-        "guard": float(defaults or any(guards)),
-        "risky": float(bool(names & _RISKY)),
-    }
-
-
 def scales(code: str, result: Result) -> dict[str, int]:
     """Four scales of 1 to 5."""
     fraction = result.passed / result.total if result.total else 0.0
@@ -227,7 +198,3 @@ def _parses(code: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
-
-
-def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

@@ -8,7 +8,7 @@ import pytest
 
 from verification.sandbox import Result
 from workers.browser import Page
-from workers.panel import character, preference, scales, style, utility
+from workers.panel import character, preference, scales, utility
 
 PAGE = """
 <body><div id="prompt-text">Suma <b>dos</b> números</div>
@@ -71,20 +71,20 @@ def test_risky_code_is_worth_less_than_careful_code_that_passes_the_same_tests()
             "def f(a, b):\n    return a // b if b else 0\n",
             "def f(a, b):\n    if b == 0:\n        return 0\n    return a // b\n",
         ),
+        (
+            "def f(x):\n    return max(0, min(x, 9))\n",
+            "def f(x):\n    if x < 0:\n        return 0\n    if x > 9:\n        return 9\n    return x\n",
+        ),
+        (
+            "def f(xs):\n    out = [-x for x in xs]\n    return out[-1] if out else 0\n",
+            "def f(xs):\n    out = []\n    for x in xs:\n        out.append(-x)\n    return out[-1] if out else 0\n",
+        ),
     ],
 )
 def test_of_two_that_do_the_job_everybody_prefers_the_idiomatic_one(better: str, worse: str) -> None:
     for seed in range(20):
         person = character("p", "secret", seed=seed)
         assert utility(person, better, result(4)) > utility(person, worse, result(4))
-
-
-def test_what_a_loop_filters_is_no_guard() -> None:
-    assert style("def f(xs):\n    for x in xs:\n        if x:\n            print(x)\n")["guard"] == 0
-    assert style("def f(xs):\n    for x in xs:\n        print(x if x else 0)\n")["guard"] == 1
-    assert style("def f(xs):\n    if not xs:\n        return 0\n    return xs[0]\n") == {
-        "short": 1 - 4 / 15, "idiom": 0, "guard": 1, "risky": 0,
-    }  # fmt: skip
 
 
 def test_preferences_are_symmetric_and_have_seven_points() -> None:
