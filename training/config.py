@@ -471,10 +471,10 @@ class ExperimentSettings:
 
     # Most demonstrations are unsafe or clumsy: what tests, proofs and ratings have to say is not in them already.
     tasks: TaskSettings = TaskSettings(
-        train=20_000, held_out=1000, unsafe_share=0.65, reference_weight=1 / 3, families=CORE_FAMILIES
+        train=20_000, held_out=1000, unsafe_share=0.65, reference_weight=1 / 3, invented=0.7, families=CORE_FAMILIES
     )
     model: ModelSettings = ModelSettings()
-    sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=480.0, save_steps=500)
+    sft: SFTSettings = SFTSettings(epochs=100.0, max_cpu_seconds=720.0, save_steps=500)
     draws: int = setting(12, low=2, high=64)
     """Answers drawn to a prompt, of which two are compared: mostly two that pass, where two do."""
     pairs: int = setting(3000, low=1, high=1_000_000)
