@@ -128,7 +128,7 @@ def compose(settings: PPOSettings | GroupSettings, *, backbone: Path, reward_mod
         learned = LearnedReward(model, clip=weights.learned_clip, pessimism=weights.learned_pessimism, gather=gathered)
     verifier = VerifierReward(cache=default_folder()) if weights.verifier_weight > 0 else None
     tests = TestReward(all_pass_share=weights.all_pass_share)
-    return Ordered(tests, verifier, learned, weights, eos=load_tokenizer(backbone).eos_token_id)
+    return Ordered(tests, verifier, learned, weights, eos=load_tokenizer(backbone).eos_token_id, gather=gathered)
 
 
 def merge(backbone: Path, adapter: Path, output: Path) -> Path:

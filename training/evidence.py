@@ -310,10 +310,10 @@ class LearnedReward:
         return (rating - self.pessimism * disagreement - self.moments.mean) / (self.moments.std or 1.0)
 
     def state_dict(self) -> dict[str, float]:
-        return {"count": self.moments.count, "mean": self.moments.mean, "squares": self.moments.squares}
+        return self.moments.state_dict()
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        self.moments = Moments(int(state["count"]), float(state["mean"]), float(state["squares"]))
+        self.moments = Moments.of(state)
 
 
 def judged(model: ScoringModel, prompts: Sequence[str], completions: Sequence[str]) -> tuple[list[float], list[float]]:
@@ -339,6 +339,13 @@ class Moments:
     @property
     def std(self) -> float:
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        return {"count": self.count, "mean": self.mean, "squares": self.squares}
+
+    @classmethod
+    def of(cls, state: Mapping[str, float]) -> Moments:
+        return cls(int(state["count"]), float(state["mean"]), float(state["squares"]))
 
     def with_values(self, values: Sequence[float]) -> Moments:
         count, mean, squares = self.count, self.mean, self.squares

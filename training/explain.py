@@ -73,6 +73,9 @@ class Rating:
     deviations: float | None = None
     """Before clipping, in standard deviations."""
 
+    among_best: float | None = None
+    """Where a run had it stand among its family's programs that tests and verdicts can't tell apart, -1 to 1."""
+
     @property
     def clipped(self) -> bool:
         return abs(self.value) >= 1.0
@@ -287,7 +290,8 @@ def _recalled_rating(logged: Mapping[str, Any], moved: float) -> Rating | None:
     if rated is None:
         return None
     mean, spread, value, _ = rated
-    return Rating(mean, spread, value, logged.get("learned_bound"), None, moved)
+    standing = logged.get("learned_among_best")
+    return Rating(mean, spread, value, logged.get("learned_bound"), None, moved, among_best=standing)
 
 
 def _score_note(logged: Mapping[str, Any]) -> tuple[str, ...]:
@@ -362,7 +366,7 @@ def _verdicts_in_words(one: Explanation) -> Iterator[str]:
 
 _HELD = {
     "weight": "its weight",
-    "best": "its weight, from the middle of what it adds, for tests and verdicts know of no better program",
+    "best": "its weight, where it adds, for tests and verdicts know of no better program",
     "test": "just under half of what one test more or less is worth",
     "verdict": "just under half of what one verdict better or worse is worth",
     "syntax": "what is no Python is not rated",
@@ -378,6 +382,8 @@ def _rating_in_words(one: Explanation) -> Iterator[str]:
     if rating.deviations is not None:
         text += f"; {rating.deviations:+.2f} standard deviations when that is taken off"
     text += f"; {rating.value:+.2f} of 1" + (", clipped" if rating.clipped else "")
+    if rating.among_best is not None:
+        text += f"; {rating.among_best:+.2f} among those of its family that tests and verdicts can't tell apart"
     yield _part("rating", rating.reward, text)
     if rating.value > 0 and one.tests.passed == 0:
         yield _part("", None, "a program that passes no test gains nothing by being liked")

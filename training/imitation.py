@@ -4,7 +4,8 @@ PPO learns from a rollout within its update and then forgets it. On a prompt tha
 its one good answer so is outweighed by the noise of the others. Here it is kept, with what it gained over the value
 of its prompt, and drawn again in proportion to that gain, until the value has learnt to expect it
 (Oh et al. 2018, arXiv 1806.05635; prioritised replay as in its section 3). Where prompts are in groups each is drawn
-for as often, so that four successes of a hard kind are not lost among a thousand of the others.
+for as often, so that four successes of a hard kind are not lost among a thousand of the others, and nothing gains more
+than it is above what its group earns by now: a gain is that of when it was last looked at, long ago for most.
 """
 
 from __future__ import annotations
@@ -68,16 +69,20 @@ class Successes:
         """Keep those that gained anything; the oldest make room. Places that were drawn before are void then."""
         self._kept = [*self._kept, *(one for one in found if one.gain > 0)][-self.capacity :]
 
-    def draw(self, count: int, *numbers: int) -> list[int]:
+    def draw(self, count: int, *numbers: int, expected: Mapping[str, float] | None = None) -> list[int]:
         """Places of up to ``count`` different successes, every group as likely, in it in proportion to the gains.
 
-        A function of the seed, the ``numbers`` and what is kept.
+        ``expected`` has the groups' present mean scores, of those that are known: what is not above it isn't drawn. A
+        function of the seed, the ``numbers``, what is kept and what is expected.
         """
+        means = expected or {}
+        gains = [max(0.0, min(one.gain, one.score - means.get(one.group, -math.inf))) for one in self._kept]
         totals: dict[str, float] = defaultdict(float)
-        for one in self._kept:
-            totals[one.group] += one.gain
+        for one, gain in zip(self._kept, gains, strict=True):
+            totals[one.group] += gain
         chances = torch.tensor(
-            [one.gain / totals[one.group] if one.gain > 0 else 0.0 for one in self._kept], dtype=torch.float64
+            [gain / totals[one.group] if gain > 0 else 0.0 for one, gain in zip(self._kept, gains, strict=True)],
+            dtype=torch.float64,
         )
         count = min(count, int((chances > 0).sum()))
         if count == 0:

@@ -34,13 +34,14 @@ class Groups:
             self._rows.setdefault(name, []).append(row)
         self._names = list(names)
         self._drawn = dict.fromkeys(self._rows, 0)
-        self._means: dict[str, float] = {}
+        self.means: dict[str, float] = {}
+        """What each group that was seen scored of late."""
 
     def weights(self) -> dict[str, float]:
         """Each group's part of the next draws; all together 1. A group that was never seen counts as the last."""
-        best, worst = max(self._means.values(), default=0.0), min(self._means.values(), default=0.0)
+        best, worst = max(self.means.values(), default=0.0), min(self.means.values(), default=0.0)
         lags = {
-            name: (best - self._means[name]) / (best - worst) if name in self._means and best > worst else 1.0
+            name: (best - self.means[name]) / (best - worst) if name in self.means and best > worst else 1.0
             for name in self._rows
         }
         weights = {name: len(rows) * (FLOOR + (1 - FLOOR) * lags[name]) for name, rows in self._rows.items()}
@@ -78,12 +79,12 @@ class Groups:
             found.setdefault(self._names[row], []).append(score)
         for name, values in found.items():
             mean = sum(values) / len(values)
-            kept = (1 - 1 / _MEMORY) ** len(values) if name in self._means else 0.0
-            self._means[name] = kept * self._means.get(name, 0.0) + (1 - kept) * mean
+            kept = (1 - 1 / _MEMORY) ** len(values) if name in self.means else 0.0
+            self.means[name] = kept * self.means.get(name, 0.0) + (1 - kept) * mean
 
     def state_dict(self) -> dict[str, Any]:
-        return {"drawn": dict(self._drawn), "means": dict(self._means)}
+        return {"drawn": dict(self._drawn), "means": dict(self.means)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._drawn.update(state["drawn"])
-        self._means = dict(state["means"])
+        self.means = dict(state["means"])

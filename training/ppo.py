@@ -331,7 +331,8 @@ class PPOTrainer(Trainer):
         if self.args.imitation_coef == 0 or self.updates_done < self.args.value_pretraining_updates:
             return
         world = self.args.world_size
-        places = self.successes.draw(self.args.imitation_batch_size, self.updates_done, step)
+        expected = None if self.groups is None else self.groups.means
+        places = self.successes.draw(self.args.imitation_batch_size, self.updates_done, step, expected=expected)
         # An equal count in every process: under FSDP each forward pass is one of all of them.
         mine = places[: len(places) - len(places) % world][self.args.process_index :: world]
         chosen = [self.successes[place] for place in mine]

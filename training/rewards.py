@@ -18,6 +18,7 @@ from training.config import RewardSettings
 from training.evidence import (
     POINTS_STEP,
     LearnedReward,
+    Moments,
     Reward,
     Rewards,
     TestReward,
@@ -31,6 +32,10 @@ from verification.sandbox import Result
 
 __all__ = ["Gated", "LearnedReward", "Ordered", "Reward", "TestReward", "VerifierReward", "WeightedSum", "unfinished"]
 
+_PRIOR = 4
+"""So many ratings spread as all are stand for those of a family's best programs before any is seen."""
+_LEAST_SPREAD = 0.25
+"""Of that of all ratings: what differs by less than that among the best programs is not made more of."""
 _MARGIN = 0.45
 """Share of a gap that the next weaker voice may fill from either side; below a half, so neighbours never meet."""
 
@@ -108,10 +113,14 @@ class Ordered:
     A program that passes gets ``tests_weight`` plus ``verifier_weight`` times its points; one that fails, its share
     of ``tests_weight``. Either is moved by the learned reward (-1 to 1), at most by ``learned_weight`` and never by
     more than just under half the gap to the next better or worse result that the task allows. Nothing is better than
-    a program that passes all and of which all is proved: there a rating only adds, 0 for the lowest and twice the
-    weight for the highest, so that it decides between programs which tests and verdicts can't tell apart.
+    a program that passes all and of which all is proved: there a rating may add its whole weight, so that it decides
+    between programs which tests and verdicts can't tell apart. Most of what ratings say is what tests say too, or how
+    hard the task is, so that the best programs of a task's ``family`` (a column; all are one where there is none) are
+    rated almost alike: their ratings are standardised among those of the family that came before, and what else they
+    say counts.
 
-    ``eos`` is the token that ends a completion: where token ids are given, one without it at its end never finished.
+    ``gather`` makes a list of all processes that train together out of each one's. ``eos`` is the token that ends a
+    completion: where token ids are given, one without it at its end never finished.
     """
 
     name = "ordered"
@@ -124,8 +133,12 @@ class Ordered:
         settings: RewardSettings,
         *,
         eos: int | None = None,
+        gather: Callable[[list[tuple[str, float]]], list[tuple[str, float]]] = list,
     ) -> None:
-        self.tests, self.learned, self.settings, self.eos = tests, learned, settings, eos
+        self.tests, self.learned, self.settings, self.eos, self.gather = tests, learned, settings, eos, gather
+        self.spread = 1 / settings.learned_clip
+        """One standard deviation of all ratings, as a share of the largest."""
+        self._among_best: dict[str, Moments] = {}
         self.verifier = None if verifier is None else Gated(verifier, self._passed)
 
     def __call__(
@@ -140,8 +153,18 @@ class Ordered:
         results = self._results(completions, completion_ids, **columns)
         nothing: Rewards = [None] * len(completions)
         verdicts = self.verifier(*arguments, **columns) if self.verifier else nothing
-        ratings = self.learned(*arguments, **columns) if self.learned else nothing
         declared = [len(slugs or ()) for slugs in columns.get("properties") or [()] * len(completions)]
+        ratings = self.learned(*arguments, **columns) if self.learned else nothing
+        if self.learned:
+            best = [
+                self.is_best(result, verdict, properties=count)
+                for result, verdict, count in zip(results, verdicts, declared, strict=True)
+            ]
+            families = [str(name or "") for name in columns.get("family") or [""] * len(completions)]
+            standings = self._standings(ratings, best, families)
+            log(columns, "learned_among_best", standings)
+            tell(columns, "learned", ratings)
+            ratings = [value if at is None else at for value, at in zip(ratings, standings, strict=True)]
         rows = list(zip(results, verdicts, ratings, declared, strict=True))
         # What passes a test is Python: most completions need no parsing.
         pythons = [
@@ -156,8 +179,25 @@ class Ordered:
             for (result, verdict, _, count), python in zip(rows, pythons, strict=True)
         ]
         log(columns, "learned_bound", bounds)
-        self._log(columns, completions, completion_ids, results, verdicts, ratings, parts)
+        self._log(columns, completions, completion_ids, results, verdicts, parts)
         return [math.fsum(row) for row in parts]
+
+    def among_best(self, family: str = "") -> Moments:
+        """The ratings (-1 to 1) of the family's best programs so far."""
+        return self._among_best.get(family) or Moments(_PRIOR, 0.0, self.spread**2 * (_PRIOR - 1))
+
+    def _standings(self, ratings: Rewards, best: Sequence[bool], families: Sequence[str]) -> Rewards:
+        """The best programs' ratings as they stand among those of their family before, -1 to 1; None for the others."""
+        standings: Rewards = []
+        seen: list[tuple[str, float]] = []
+        for rating, is_best, family in zip(ratings, best, families, strict=True):
+            before, value = self.among_best(family), _within_one(rating)
+            deviations = (value - before.mean) / max(before.std, self.spread * _LEAST_SPREAD)
+            standings.append(_within_one(deviations * self.spread) if is_best else None)
+            seen += [(family, value)] if is_best else []
+        for family, value in self.gather(seen):
+            self._among_best[family] = self.among_best(family).with_values([value])
+        return standings
 
     def parts(
         self, result: Result, verdict: float | None, rating: float | None, *, properties: int, is_python: bool = True
@@ -170,8 +210,8 @@ class Ordered:
         tests = settings.tests_weight * self.tests.value(result)
         verified = settings.verifier_weight * (verdict or 0.0) if passes(result) else 0.0
         bound, liked = self.bound(result, verdict, properties=properties), _within_one(rating)
-        if rating is not None and self.is_best(result, verdict, properties=properties):
-            return tests, verified, bound * (1 + liked)
+        if liked < 0 and self.is_best(result, verdict, properties=properties):
+            bound = min([bound, *self._held(result, properties=properties).values()])
         return tests, verified, bound * (liked if result.passed else min(liked, 0.0))
 
     def _is_unreadable(self, result: Result, *, is_python: bool) -> bool:
@@ -191,14 +231,18 @@ class Ordered:
     ) -> dict[str, float]:
         """What holds a rating back: its own ``weight``, the next ``test`` and the next ``verdict``, where they do.
 
-        For a program than which none is better it is ``best``, and the rating moves that much up from the middle. Of
-        what is no Python nothing is left to rate: its ``syntax`` holds the rating at 0.
+        Nothing does above a program than which none is better: its limit is ``best``, for a rating that adds. Of what
+        is no Python nothing is left to rate: its ``syntax`` holds the rating at 0.
         """
-        weights, tests = self.settings, max(result.total, 1)
         if self._is_unreadable(result, is_python=is_python):
             return {"syntax": 0.0}
         if self.is_best(result, verdict, properties=properties):
-            return {"best": weights.learned_weight}
+            return {"best": self.settings.learned_weight}
+        return {"weight": self.settings.learned_weight, **self._held(result, properties=properties)}
+
+    def _held(self, result: Result, *, properties: int) -> dict[str, float]:
+        """How far the next test and the next verdict let a rating move the reward."""
+        weights, tests = self.settings, max(result.total, 1)
         verified = weights.verifier_weight if self.verifier and properties else 0.0
         one_verdict = verified * POINTS_STEP / max(properties, 1)
         one_test = weights.tests_weight * (1 - weights.all_pass_share) / tests
@@ -209,8 +253,7 @@ class Ordered:
             next_test = one_test or last_test
             gaps = {"test": next_test, "verdict": 0.0 if next_test else one_verdict}
         # A voice of weight 0 says nothing, so it leaves no gap to stay within.
-        held = {name: _MARGIN * gap for name, gap in gaps.items() if gap > 0}
-        return {"weight": weights.learned_weight, **held}
+        return {name: _MARGIN * gap for name, gap in gaps.items() if gap > 0}
 
     def _results(
         self, completions: Sequence[str], completion_ids: Sequence[Sequence[int]] | None, **columns: Any
@@ -237,7 +280,6 @@ class Ordered:
         completion_ids: Sequence[Sequence[int]] | None,
         results: Sequence[Result],
         verdicts: Rewards,
-        ratings: Rewards,
         parts: Sequence[tuple[float, float, float]],
     ) -> None:
         """Each component and the length of each completion, and their means."""
@@ -256,18 +298,21 @@ class Ordered:
         tell(columns, "passed", list(map(float, passed)))
         if self.verifier:
             tell(columns, "verifier", [v for v, ok in zip(verdicts, passed, strict=True) if ok])
-        if self.learned:
-            tell(columns, "learned", ratings)
 
     def close(self) -> None:
         """End the sandbox's processes."""
         self.tests.close()
 
     def state_dict(self) -> dict[str, Any]:
-        return _state_of(self.learned)
+        if self.learned is None:
+            return {}
+        among_best = {family: moments.state_dict() for family, moments in self._among_best.items()}
+        return {"learned": _state_of(self.learned), "among_best": among_best}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        _restore(self.learned, state)
+        if state:
+            _restore(self.learned, state["learned"])
+            self._among_best = {family: Moments.of(found) for family, found in state["among_best"].items()}
 
 
 def unfinished(result: Result) -> Result:

@@ -238,10 +238,11 @@ COLUMNS = {"entry": ["f"], "tests": [["assert f(1)"] * 4], "properties": [["zero
 
 def credited(result: Result, *, share: float = 0.4, verifier: Any = None, learned: Any = None, **columns: Any) -> Any:
     """(plain reward, reward with credit) of the one program."""
-    ordered = Ordered(Told(result), verifier, learned, RewardSettings())
+    # Each has seen nothing before: how the best are rated hangs on those that were.
+    plain, ordered = (Ordered(Told(result), verifier, learned, RewardSettings()) for _ in range(2))
     arguments = ([""], [columns.pop("code", TEXT)], [columns.pop("ids", CODE.ids)])
-    plain = ordered(*arguments, **COLUMNS, **columns)[0]
-    return plain, LineCredit(ordered, CODE, share=share)(*arguments, **COLUMNS, **columns)[0]
+    credited = LineCredit(ordered, CODE, share=share)(*arguments, **COLUMNS, **columns)[0]
+    return plain(*arguments, **COLUMNS, **columns)[0], credited
 
 
 def test_the_line_of_a_failing_test_gets_its_share_of_what_the_program_lacks() -> None:

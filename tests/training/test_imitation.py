@@ -60,6 +60,18 @@ def test_no_place_is_drawn_twice_and_none_that_teaches_nothing() -> None:
     assert Successes(4, seed=0).draw(32, 0, 0) == []
 
 
+def test_what_is_no_better_than_its_group_by_now_is_not_drawn_whatever_it_gained_once() -> None:
+    found = Successes(100, seed=0)
+    found.add(Success(row, [1], 2.0, 1.9, "learnt") for row in range(60))
+    found.add([Success(60, [1], 3.0, 2.9, "learnt"), Success(61, [1], 2.0, 0.5, "unseen")])
+    assert set(found.draw(100, 0, 0)) == set(range(62))
+    assert set(found.draw(100, 0, 0, expected={"learnt": 2.0})) == {60, 61}
+    counts = Counter(found.draw(1, update, 0, expected={"learnt": 1.9})[0] for update in range(4000))
+    assert counts[60] / 4000 == pytest.approx(0.5 * 1.1 / (60 * 0.1 + 1.1), abs=0.03)
+    assert counts[61] / 4000 == pytest.approx(0.5, abs=0.03)  # a gain is never more than it was
+    assert found[0].gain == 1.9
+
+
 def test_its_state_comes_back_as_it_was() -> None:
     found, again = kept(1.0, 2.0), Successes(100, seed=0)
     again.load_state_dict(found.state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import pickle
 from collections.abc import Iterator, Sequence
@@ -291,6 +292,58 @@ def test_the_composed_reward_of_real_programs_is_in_order(tests: TestReward) -> 
     assert both_pass[0] > both_pass[1]  # the verdict decides between two that pass, however well the worse is liked
 
 
+SPELT_OUT = "def ratio(a: int, b: int) -> int:\n    if b == 0:\n        return 0\n    return a // b\n"
+
+
+def test_what_ratings_say_of_the_best_counts_as_they_differ_among_themselves(tests: TestReward) -> None:
+    """Two that nothing else tells apart: first by a tenth of what ratings span, in the end one is liked, one isn't."""
+    apart = 0.4
+    learned = LearnedReward(Ratings({SAFE: 1.0 + apart, SPELT_OUT: 1.0, NOTHING: -1.0}))
+    reward = Ordered(tests, VerifierReward(), learned, RewardSettings(learned_weight=3.0))
+
+    def found(times: int = 1) -> list[float]:
+        codes = [SAFE, SPELT_OUT, NOTHING] * times  # of one family
+        return [value for value in reward([""] * len(codes), codes, **task(len(codes))) if value is not None][:3]
+
+    first = found()
+    assert first[0] - first[1] == pytest.approx(3.0 * apart / 2, rel=0.02)
+    for _ in range(10):
+        last = found(30)
+    assert last[0] > last[1] > last[2]
+    assert last[2] == pytest.approx(first[2], rel=0.1)  # how the others are rated is as it was
+    assert last[0] > 1.9 > 1.5 > last[1] > 1.4  # what both are liked for more than others is no longer paid for
+    assert reward.among_best().mean == pytest.approx(0.55, abs=0.06)
+    assert reward.among_best().std == pytest.approx(0.1, abs=0.05)
+    other = reward([""] * 2, [SAFE, SPELT_OUT], family=["other", "other"], **task(2))
+    assert min(value or 0.0 for value in other) > 2.5  # each family by itself: there both are rated as all are
+
+
+def test_where_the_best_stand_is_kept_and_the_same_in_several_processes(tests: TestReward) -> None:
+    def made(gather: Any = list) -> Ordered:
+        learned = LearnedReward(Ratings({SAFE: 1.4, SPELT_OUT: 1.0, NOTHING: -1.0}))
+        return Ordered(tests, VerifierReward(), learned, RewardSettings(), gather=gather)
+
+    codes = [SAFE, SPELT_OUT, NOTHING, SPELT_OUT]
+    alone, again = made(), made()
+    before = made().state_dict()
+    alone([""] * 4, codes, **task(4))
+    again.load_state_dict(json.loads(json.dumps(alone.state_dict())))
+    assert again.state_dict() == alone.state_dict() != before
+    assert again([""] * 4, codes, **task(4)) == alone([""] * 4, codes, **task(4))
+
+    everything = [("", 0.7), ("", 0.5), ("", 0.5)]
+    shares = [made(lambda own: everything) for _ in range(2)]
+    for reward, part in zip(shares, (codes[:1], codes[1:]), strict=True):
+        reward([""] * len(part), part, **task(len(part)))
+    whole = made()
+    whole([""] * 4, codes, **task(4))
+    assert shares[0].among_best().state_dict() == shares[1].among_best().state_dict()
+    assert shares[0].among_best().state_dict() == pytest.approx(whole.among_best().state_dict(), rel=0.02)
+    nobody = made(lambda own: [])
+    nobody([""], [NOTHING], **task(1))  # a process that has none of the best asks the others all the same
+    assert nobody.state_dict()["among_best"] == {}
+
+
 def test_what_is_no_python_is_below_whatever_runs_and_fails(tests: TestReward) -> None:
     logged: dict[str, list[Any]] = {}
     wrong = "def ratio(a: int, b: int) -> int:\n    return 99\n"
@@ -405,8 +458,9 @@ def test_between_programs_that_nothing_beats_a_rating_has_its_whole_weight() -> 
     def total(outcome: Outcome, rating: float) -> float:
         return Judged(settings, 2, (Row(2, (outcome,), rating),)).totals()[0]
 
-    assert [total(Outcome.PROVED, rating) for rating in (-1.0, 0.0, 1.0)] == [1.5, 4.5, 7.5]
-    # Below them it stays within the next verdict's reach, however much it weighs.
+    assert [total(Outcome.PROVED, rating) for rating in (0.0, 0.5, 1.0)] == [1.5, 3.0, 4.5]
+    # Downwards, and for what is below them, it stays within the next verdict's reach, however much it weighs.
+    assert 1.5 > total(Outcome.PROVED, -1.0) > total(Outcome.BOUNDED, 1.0)
     assert total(Outcome.BOUNDED, -1.0) > 1.25 < total(Outcome.BOUNDED, 1.0) < 1.5
 
 
@@ -464,7 +518,8 @@ def test_a_completion_that_never_came_to_its_end_counts_as_passing_nothing(tests
     assert None not in (ended, cut, wrong)
     assert ended > wrong > cut == empty == 0.0  # type: ignore[operator]
     assert logged["verdicts"] == [{"zero-division": "proved"}, None, None, None]
-    assert reward([""], [SAFE], **task(1)) == [ended]  # nothing is said of its end where no ids are given
+    anew = Ordered(tests, VerifierReward(), liked, RewardSettings(), eos=7)
+    assert anew([""], [SAFE], **task(1)) == [ended]  # nothing is said of its end where no ids are given
 
 
 def test_every_component_length_and_disagreement_is_logged_a_sample_and_as_a_mean(tests: TestReward) -> None:
@@ -475,11 +530,12 @@ def test_every_component_length_and_disagreement_is_logged_a_sample_and_as_a_mea
     wanted = {
         "key", "tokens", "lines", "tests_passed", "tests_total", "tests_status", "tests_failed", "tests_error", "verdicts",
         "refutations", "rating", "disagreement", "learned", "learned_bound", "reward_tests", "reward_verifier",
-        "reward_learned",
+        "reward_learned", "learned_among_best",
     }  # fmt: skip
     assert set(scored.extra) == wanted
     assert scored.extra["tokens"] == [3, 1]
     assert scored.extra["lines"] == [2, 2]
+    assert scored.extra["learned_among_best"] == [scored.extra["learned"][0], None]
     means = {"tests", "passed", "verifier", "learned", "rating", "disagreement", "tokens", "lines"}
     assert set(scored.metrics) == means
     assert scored.metrics["tokens"] == 2.0
