@@ -487,7 +487,7 @@ class ExperimentSettings:
         epochs=5.0, margin=0.0, scales_weight=1.0, bagging=False, save_steps=200
     )
     ppo: PPOSettings = PPOSettings(
-        num_updates=24,
+        num_updates=48,
         learning_rate=3e-3,
         kl_coef=0.1,
         lam=1.0,
@@ -495,7 +495,7 @@ class ExperimentSettings:
         imitation_coef=3.0,
         exploration_batches=16,
         lora=LoraSettings(layers=2),
-        reward=RewardSettings(learned_weight=3.0),  # only between programs that pass and are proved as well
+        reward=RewardSettings(learned_weight=1.2),  # only between programs that pass and are proved as well
         save_steps=12,
         guards=GuardSettings(enabled=False),  # nobody is there to look
         validation_prompts=128,
