@@ -193,6 +193,21 @@ def test_exploring_fills_the_memory_with_what_beats_its_groups_mean_and_teaches_
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.trainable().items())
 
 
+def test_a_trainer_does_not_imitate_what_its_groups_have_learnt(tmp_path: Path) -> None:
+    rows = [{**row, "kind": "short" if row["length"] < 4 else "long"} for row in PROMPTS]
+    options: dict[str, Any] = {"rows": rows, "lagging_column": "kind", "imitation_coef": 1.0, "num_updates": 2}
+    trainer = trainer_on(tmp_path, None, share_of_target, value_pretraining_updates=0, **options)
+    assert trainer.groups is not None
+    trainer.training_step(trainer.model, {})
+    assert set(trainer.groups.means) == {"short", "long"}
+    assert trainer._gains
+    highest = max(trainer.successes[place].score for place in range(len(trainer.successes)))
+    trainer.groups.means.update(short=highest, long=highest)
+    trainer._gains.clear()
+    trainer._imitate(trainer.model, 0)
+    assert not trainer._gains
+
+
 def test_the_updates_draw_what_comes_after_the_exploration(tmp_path: Path) -> None:
     plain = trainer_of(tmp_path / "plain", num_updates=4)
     explored = trainer_of(tmp_path / "explored", num_updates=1, imitation_coef=0.5, exploration_batches=3)

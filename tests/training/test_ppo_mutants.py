@@ -477,7 +477,7 @@ def _imitates_at_once(real: Any, self: PPOTrainer, model: Any, step: int) -> Non
         real(self, model, step)
 
 
-def _without_groups(real: Any, self: imitation.Successes, count: int, *numbers: int) -> list[int]:
+def _without_groups(real: Any, self: imitation.Successes, count: int, *numbers: int, **_: Any) -> list[int]:
     alike = imitation.Successes(self.capacity, seed=self.seed)
     alike.add(replace(one, group="") for one in self)
     found: list[int] = real(alike, count, *numbers)
@@ -608,6 +608,10 @@ MUTANTS: dict[str, Mutant] = {
     "groups by their number of successes": Mutant(
         11, around(imitation.Successes, "draw", _without_groups),
         plain(successes.test_groups_are_drawn_for_alike_however_many_successes_they_have),
+    ),
+    "what its group has learnt is imitated on": Mutant(
+        11, around(imitation.Successes, "draw", lambda real, self, count, *numbers, **_: real(self, count, *numbers)),
+        successes.test_a_trainer_does_not_imitate_what_its_groups_have_learnt,
     ),
     "exploration keeps all": Mutant(
         11, around(ppo, "above_their_group", lambda real, found: found),
