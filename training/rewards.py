@@ -156,14 +156,13 @@ class Ordered:
         declared = [len(slugs or ()) for slugs in columns.get("properties") or [()] * len(completions)]
         ratings = self.learned(*arguments, **columns) if self.learned else nothing
         if self.learned:
+            tell(columns, "learned", ratings)
             best = [
                 self.is_best(result, verdict, properties=count)
                 for result, verdict, count in zip(results, verdicts, declared, strict=True)
             ]
-            families = [str(name or "") for name in columns.get("family") or [""] * len(completions)]
-            standings = self._standings(ratings, best, families)
+            standings = self._standings(ratings, best, columns.get("family") or [""] * len(completions))
             log(columns, "learned_among_best", standings)
-            tell(columns, "learned", ratings)
             ratings = [value if at is None else at for value, at in zip(ratings, standings, strict=True)]
         rows = list(zip(results, verdicts, ratings, declared, strict=True))
         # What passes a test is Python: most completions need no parsing.
@@ -186,17 +185,20 @@ class Ordered:
         """The ratings (-1 to 1) of the family's best programs so far."""
         return self._among_best.get(family) or Moments(_PRIOR, 0.0, self.spread**2 * (_PRIOR - 1))
 
-    def _standings(self, ratings: Rewards, best: Sequence[bool], families: Sequence[str]) -> Rewards:
+    def _standings(self, ratings: Rewards, best: Sequence[bool], families: Sequence[str | None]) -> Rewards:
         """The best programs' ratings as they stand among those of their family before, -1 to 1; None for the others."""
         standings: Rewards = []
         seen: list[tuple[str, float]] = []
         for rating, is_best, family in zip(ratings, best, families, strict=True):
-            before, value = self.among_best(family), _within_one(rating)
+            if rating is None or not is_best:
+                standings.append(None)
+                continue
+            before, value = self.among_best(family or ""), _within_one(rating)
             deviations = (value - before.mean) / max(before.std, self.spread * _LEAST_SPREAD)
-            standings.append(_within_one(deviations * self.spread) if is_best else None)
-            seen += [(family, value)] if is_best else []
-        for family, value in self.gather(seen):
-            self._among_best[family] = self.among_best(family).with_values([value])
+            standings.append(_within_one(deviations * self.spread))
+            seen.append((family or "", value))
+        for name, value in self.gather(seen):
+            self._among_best[name] = self.among_best(name).with_values([value])
         return standings
 
     def parts(
