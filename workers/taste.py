@@ -6,7 +6,7 @@ The simulated panel's tastes are weights on these. No test sees any of them.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _RISKY = {"eval", "exec", "md5", "sha1", "system", "mktemp", "loads_unsafe"}
 _IDIOMS = {"all", "any", "enumerate", "factorial", "get", "join", "max", "min", "prod", "sorted", "sum", "zip"}
@@ -47,9 +47,8 @@ def _said(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
             yield node
 
 
-def _spelt_out(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+def _spelt_out(nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """Loops, branches, texts put together piece by piece, the same thing compared again and again, needless names."""
-    nodes = list(nodes)
     inner: set[int] = set()
     for node in nodes:  # from the outermost inwards
         if isinstance(node, (*_LOOPS, ast.If)):
@@ -106,8 +105,7 @@ def _needless_names(nodes: Iterable[ast.AST]) -> Iterator[ast.Name]:
     yield from (name for key, name in stored.items() if key in returned - used)
 
 
-def _guards(nodes: Iterable[ast.AST]) -> Iterator[bool]:
-    nodes = list(nodes)
+def _guards(nodes: Sequence[ast.AST]) -> Iterator[bool]:
     looped = {id(node) for loop in nodes if isinstance(loop, _LOOPS) for node in ast.walk(loop)}
     for node in nodes:
         if isinstance(node, _GUARDS):

@@ -91,8 +91,8 @@ def draw(
     used = set(taken)
     for slot, pool in pools.items():
         if not limit and _holds_words(pool) and rng.random() < invented:
-            folder = pool[0].rpartition("/")[0]
-            chosen[slot] = invent(rng, unseen=unseen, taken=used, folder=f"{folder}/" if folder else "")
+            folder = pool[0][: pool[0].rfind("/") + 1]
+            chosen[slot] = invent(rng, unseen=unseen, taken=used, folder=folder)
         else:
             free = [value for value in part_of(pool, unseen=unseen) if value not in used]
             chosen[slot] = rng.choice(free[: limit or None])
