@@ -7,6 +7,7 @@ from its newest checkpoint.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -48,15 +49,22 @@ def agreed(value: T) -> T:
     return broadcast_object_list([value])[0]
 
 
-def leave() -> None:
-    """Leave the group of processes that trained together, if this process joined one.
+def end(code: int) -> None:
+    """End this process with the code, if it has trained in a group of several; else do nothing.
 
-    A process that ends as a member can be aborted in its last moments: the group's threads still run while the
-    interpreter takes down what they use, and its launcher then takes a good run for a failed one.
+    Python's own end is not safe for a group's member: threads of the group outlive it wherever something still refers
+    to it (FSDP always does), and one that drops its last tensor while the interpreter is taken down aborts the process.
+    The launcher would take a good run for a failed one. So what is registered to be done at exit is done, and then
+    nothing is taken down.
     """
     distributed = sys.modules.get("torch.distributed")  # whoever has joined a group has loaded it
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return
+    distributed.destroy_process_group()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def on_ray(function: Callable[[], T], *, processes: int, storage: Path) -> T:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.training.test_ppo_distributed import two_processes
 from tests.training.test_sft import MODEL, SETTINGS, Recorder
 from training.config import TaskSettings
 from training.curriculum import build, write_jsonl
@@ -24,7 +21,6 @@ _WORKER = """
 import json, sys
 from pathlib import Path
 from tests.training.test_sft import MODEL, SETTINGS, Recorder
-from training import launch
 from training.curriculum import read_jsonl
 from training.sft import train
 
@@ -33,7 +29,6 @@ watcher = Recorder()
 train(read_jsonl(tasks), [], model=MODEL, settings=SETTINGS, run_folder=run, fence=1, watcher=watcher)
 if watcher.losses:
     out.write_text(json.dumps(watcher.losses))
-launch.leave()
 """
 
 
@@ -44,26 +39,7 @@ def test_two_processes_over_gloo_have_the_losses_of_one(tmp_path: Path) -> None:
     alone = Recorder()
     one = train(tasks, [], model=MODEL, settings=SETTINGS, run_folder=tmp_path / "one", fence=1, watcher=alone)
 
-    paths = [str(tmp_path / name) for name in ("tasks.jsonl", "two", "losses.json")]
-    common = {"PYTHONPATH": ".", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _WORKER, *paths],
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            _, errors = worker.communicate(timeout=240)
-            assert worker.returncode == 0, errors
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
-
+    two_processes(_WORKER, *(tmp_path / name for name in ("tasks.jsonl", "two", "losses.json")))
     losses = {int(step): loss for step, loss in json.loads((tmp_path / "losses.json").read_text()).items()}
     assert list(losses) == list(range(1, 11))
     assert losses == pytest.approx(alone.losses, abs=1e-4)
@@ -80,9 +56,3 @@ def test_what_several_processes_can_not_share_is_refused(monkeypatch: pytest.Mon
     limited = replace(SETTINGS, max_cpu_seconds=5.0)
     with pytest.raises(SFTError, match="max_cpu_seconds counts one process"):
         train(tasks, [], model=MODEL, settings=limited, run_folder=tmp_path, fence=1, watcher=Recorder())
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -378,9 +378,7 @@ import json, os, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from tests.training.test_ppo_features import in_one_run
-from training import launch
 in_one_run(Path(sys.argv[1]))
-launch.leave()
 """
 
 

@@ -89,9 +89,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from tests.training.test_ppo_fsdp import run_sharded
-from training import launch
 run_sharded(Path(sys.argv[1]))
-launch.leave()
 """
 
 
@@ -173,11 +171,12 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 from training import align
-from workers.commands import main
+from workers.cli import main
 torch.set_num_threads(1)
 PartialState(cpu=True).distributed_type = DistributedType.MULTI_GPU
 align.PPOConfig = partial(align.PPOConfig, accelerator_config={"use_configured_state": True})
-sys.exit(main(sys.argv[1:]))
+main()
+print("not ended")
 """
 
 
