@@ -54,12 +54,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--raters", type=int, default=10)
     parser.add_argument("--overlap", type=int, default=2)
+    parser.add_argument(
+        "--pairs", type=int, help="learn from so many pairs only: the fewer, the more a bad rater costs"
+    )
+    parser.add_argument("--members", type=int, help="of the ensemble, where not as in the experiment")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     settings = read(ExperimentSettings, json.loads((chosen.experiment / SETTINGS).read_text()))
+    if chosen.members:
+        settings = replace(settings, reward_model=replace(settings.reward_model, members=chosen.members))
     seed = Seed(settings, folder_of(chosen.experiment, chosen.seed), chosen.seed)
     pairs = _pairs(seed)
-    learnt = [pair for number, pair in enumerate(pairs) if number % KEPT]
+    learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][: chosen.pairs]
     kept = pairs[::KEPT]
     panel = [
         character(f"rater-{number}", "", seed=5000 + 100 * chosen.seed + number) for number in range(chosen.raters)

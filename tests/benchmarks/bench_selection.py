@@ -114,7 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--real", type=lambda text: [int(one) for one in text.split(",")], default=[])
     parser.add_argument("--share", type=float, default=0.7, help="of the budget, for the real model's own choice")
     parser.add_argument("--real-rounds", type=int, default=0, help="of its own choice; 0: the light ensemble chooses")
-    parser.add_argument("--real-way", choices=list(WAYS), default=OURS, help="how its ratings are chosen")
+    parser.add_argument("--real-way", choices=list(WAYS), action="append", help=f"how its ratings are chosen ({OURS})")
     parser.add_argument("--real-members", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=4.0, help="of the real reward model")
     return parser.parse_args()
@@ -218,24 +218,25 @@ def _real(data: Data, chosen: argparse.Namespace, seed: int) -> dict[str, Any]:
     start = time.process_time()
     few = round(chosen.share * chosen.budget)
     order = list(np.random.default_rng([seed, 0]).permutation(len(data.pool)))  # It begins as the chosen ones do.
-    rated = _chosen(data, seed, few, chosen)
     found: dict[str, Any] = {"seed": seed}
-    for name, rows in ((f"chosen, {few}", rated), (f"random, {few}", order[:few]), ("random", order[: chosen.budget])):
+    ratings = {f"random, {few}": order[:few], f"random, {chosen.budget}": order[: chosen.budget]}
+    ratings |= {f"{way}, {few}": _chosen(data, seed, few, WAYS[way], chosen) for way in chosen.real_way or [OURS]}
+    for name, rows in ratings.items():
         found[name] = round(data.accuracy(_trained(data, rows, chosen, data.judged)), 4)
         print(f"seed {seed}, the reward model itself: {name}: {100 * found[name]:.1f} %", flush=True)
     return found | {"cpu_seconds": round(time.process_time() - start)}
 
 
-def _chosen(data: Data, seed: int, count: int, chosen: argparse.Namespace) -> list[int]:
+def _chosen(data: Data, seed: int, count: int, way: Choose, chosen: argparse.Namespace) -> list[int]:
     """So many pairs, chosen in rounds by the light ensemble or by the reward model's own members."""
     chance, rounds = np.random.default_rng([seed, 0]), chosen.real_rounds
     if not rounds:
-        return _run(data, WAYS[chosen.real_way], chosen, chance)[1][:count]
+        return _run(data, way, chosen, chance)[1][:count]
     rated = list(chance.permutation(len(data.pool))[: round(count / (rounds + 1))])
     for part in range(2, rounds + 2):
         said = _trained(data, rated, chosen, data.pool)
         free = np.setdiff1d(np.arange(len(data.pool)), rated)
-        rated += WAYS[chosen.real_way](said, data, free, round(count * part / (rounds + 1)) - len(rated))
+        rated += way(said, data, free, round(count * part / (rounds + 1)) - len(rated))
     return rated
 
 
