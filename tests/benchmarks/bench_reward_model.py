@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from training.calibration import calibration_error
-from training.config import ExperimentSettings, read
+from training.config import ExperimentSettings, RewardModelSettings, read
 from training.curriculum import Task
 from training.models import load_tokenizer
 from training.preferences import SCALE_NAMES, Preference
@@ -57,15 +57,19 @@ def main() -> None:
     parser.add_argument(
         "--pairs", type=int, help="learn from so many pairs only: the fewer, the more a bad rater costs"
     )
-    parser.add_argument("--members", type=int, help="of the ensemble, where not as in the experiment")
+    parser.add_argument("--skip", type=int, default=0, help="so many of the pairs to learn from, for another sample")
+    parser.add_argument("--defaults", action="store_true", help="the reward model's own settings, not the experiment's")
+    parser.add_argument("--members", type=int, help="of the ensemble, where not as in the settings")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     settings = read(ExperimentSettings, json.loads((chosen.experiment / SETTINGS).read_text()))
+    if chosen.defaults:
+        settings = replace(settings, reward_model=RewardModelSettings())
     if chosen.members:
         settings = replace(settings, reward_model=replace(settings.reward_model, members=chosen.members))
     seed = Seed(settings, folder_of(chosen.experiment, chosen.seed), chosen.seed)
     pairs = _pairs(seed)
-    learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][: chosen.pairs]
+    learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][chosen.skip :][: chosen.pairs]
     kept = pairs[::KEPT]
     panel = [
         character(f"rater-{number}", "", seed=5000 + 100 * chosen.seed + number) for number in range(chosen.raters)
