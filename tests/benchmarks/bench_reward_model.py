@@ -80,14 +80,17 @@ def main() -> None:
     judged = [
         one for one in _rated(kept, panel, chosen.overlap, chosen.seed + 1) if one.preference and not one.unusable
     ]
-    best = _utility_accuracy(kept, panel, judged)
+    better = _better(kept, panel)
+    sides = [one.preference > 0 for one in judged]
+    true = [better[_key(one)] > 0 for one in judged]
+    best = _share(true, sides)
     print(
         f"{len(learnt)} pairs with {len(clean)} ratings; {len(judged)} preferences kept; noise-free utility {best:.3f}"
     )
     found = {
-        "clean": _measured(seed, clean, judged, weigh=True),
-        "random, unweighted": _measured(seed, noisy, judged, weigh=False),
-        "random, weighted": _measured(seed, noisy, judged, weigh=True),
+        "clean": _measured(seed, clean, judged, true, weigh=True),
+        "random, unweighted": _measured(seed, noisy, judged, true, weigh=False),
+        "random, weighted": _measured(seed, noisy, judged, true, weigh=True),
     }
     for name, row in found.items():
         told = ", ".join(f"{key} {value:.3f}" for key, value in row.items() if isinstance(value, float))
@@ -143,21 +146,27 @@ def _guessed(one: Preference, seed: int) -> Preference:
     )
 
 
-def _utility_accuracy(pairs: Sequence[Pair], panel: Sequence[Panellist], judged: Sequence[Preference]) -> float:
-    """How often the panel's mean utility, without noise, agrees with what was said."""
-    better = {
+def _better(pairs: Sequence[Pair], panel: Sequence[Panellist]) -> dict[tuple[str, ...], float]:
+    """By how much the panel's utility, without noise, prefers each pair's second program."""
+    return {
         (pair.task.text, *pair.codes): math.fsum(
             utility(person, pair.codes[1], pair.results[1]) - utility(person, pair.codes[0], pair.results[0])
             for person in panel
         )
         for pair in pairs
     }
-    right = [(better[one.prompt_text, one.code_a, one.code_b] > 0) == (one.preference > 0) for one in judged]
-    return sum(right) / len(right)
+
+
+def _key(one: Preference) -> tuple[str, ...]:
+    return one.prompt_text, one.code_a, one.code_b
+
+
+def _share(found: Sequence[bool], right: Sequence[bool]) -> float:
+    return sum(one == other for one, other in zip(found, right, strict=True)) / len(right)
 
 
 def _measured(
-    seed: Seed, ratings: Sequence[Preference], judged: Sequence[Preference], *, weigh: bool
+    seed: Seed, ratings: Sequence[Preference], judged: Sequence[Preference], true: Sequence[bool], *, weigh: bool
 ) -> dict[str, Any]:
     backbone, began = seed.model("supervised"), time.process_time()
     settings = replace(seed.settings.reward_model, seed=seed.number, weigh_annotators=weigh)
@@ -172,7 +181,8 @@ def _measured(
     sides = [one.preference > 0 for one in judged]
     error = calibration_error(differences, sides)
     return {
-        "accuracy": sum((d > 0) == b for d, b in zip(differences, sides, strict=True)) / len(sides),
+        "accuracy": _share([d > 0 for d in differences], sides),
+        "accuracy_without_noise": _share([d > 0 for d in differences], true),
         "calibration_error": error.error,
         "own_calibration_error": model.summary.calibration_error,
         "disagreement_and_error": model.summary.disagreement_and_error,
