@@ -9,16 +9,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 (the installer's check can be by-p
     )
     sys.exit(2)
 
-from training import launch
-from workers import commands
+from workers.commands import main
 
-
-def main() -> int:
-    """Run the command that the process was started with; the code that it ends with."""
-    code = commands.main()
-    launch.end(code)
-    return code
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -81,9 +81,8 @@ def main() -> None:
         one for one in _rated(kept, panel, chosen.overlap, chosen.seed + 1) if one.preference and not one.unusable
     ]
     better = _better(kept, panel)
-    sides = [one.preference > 0 for one in judged]
     true = [better[_key(one)] > 0 for one in judged]
-    best = _share(true, sides)
+    best = _share(true, [one.preference > 0 for one in judged])
     print(
         f"{len(learnt)} pairs with {len(clean)} ratings; {len(judged)} preferences kept; noise-free utility {best:.3f}"
     )
@@ -178,11 +177,12 @@ def _measured(
     prompts = [format_prompt(tokenizer, one.prompt_text, one.signature) for one in judged]
     first, second = (model.score(prompts, [getattr(one, side) for one in judged]) for side in ("code_a", "code_b"))
     differences = [b - a for a, b in zip(first, second, strict=True)]
+    preferred = [difference > 0 for difference in differences]
     sides = [one.preference > 0 for one in judged]
     error = calibration_error(differences, sides)
     return {
-        "accuracy": _share([d > 0 for d in differences], sides),
-        "accuracy_without_noise": _share([d > 0 for d in differences], true),
+        "accuracy": _share(preferred, sides),
+        "accuracy_without_noise": _share(preferred, true),
         "calibration_error": error.error,
         "own_calibration_error": model.summary.calibration_error,
         "disagreement_and_error": model.summary.disagreement_and_error,

@@ -62,6 +62,7 @@ ENDING = "\nfrom training import launch\nlaunch.end(0)"
 def two_processes(code: str, *arguments: Path | str) -> list[str]:
     """What the code prints as two ranks over gloo, with the environment that torchrun sets."""
     common = {"PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    common["ACCELERATE_USE_CPU"] = "true"  # gloo on a machine with a GPU, too
     workers = [
         subprocess.Popen(
             [sys.executable, "-W", "error::UserWarning", "-c", code + ENDING, *map(str, arguments)],

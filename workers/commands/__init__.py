@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from training import launch
 from workers.commands import experiment, export, libraries, platform, reward
 from workers.commands.options import Parser
 from workers.problems import in_one_line, of_user
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module, function, _ = _DELEGATED[given[0]]
             return int(getattr(import_module(module), function)(given[1:]) or 0)
         chosen = _parser().parse_args(given)
-        return int(chosen.run(chosen) or 0)
+        code = int(chosen.run(chosen) or 0)
+        launch.end(code)
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
