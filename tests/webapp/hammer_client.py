@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -60,6 +60,30 @@ class Records:
     counts: Counter[str] = field(default_factory=Counter)
 
 
+class Turns:
+    """Says when it is time for the rare things of a process: after each 1 / share occasions rather than by luck.
+
+    By luck alone one run in a hundred has none of them, and proves less than it says.
+    """
+
+    def __init__(self) -> None:
+        self.owed: dict[str, float] = defaultdict(float)
+        self.lock = threading.Lock()
+
+    def due(self, kind: str, share: float) -> bool:
+        with self.lock:
+            self.owed[kind] += share
+            now = self.owed[kind] >= 1
+            if now:
+                self.owed[kind] -= 1
+            return now
+
+    def put_off(self, kind: str) -> None:
+        """It could not be done now: it is due again on the next occasion."""
+        with self.lock:
+            self.owed[kind] += 1
+
+
 @dataclass(frozen=True)
 class Tabs:
     """What the two clients of one person share."""
@@ -93,7 +117,8 @@ def main() -> None:
 
 def run(plan: Plan, records: Records) -> None:
     people = {pk: Tabs() for pk in plan.people}
-    clients = [Client(plan, records, person=pk, number=n, tabs=people[pk]) for pk in plan.people for n in (1, 2)]
+    turns = Turns()
+    clients = [Client(plan, records, turns, person=pk, number=n, tabs=people[pk]) for pk in plan.people for n in (1, 2)]
     ended = threading.Event()
     threads = [threading.Thread(target=_guarded, args=(client.work, records)) for client in clients]
     if plan.sweeps:
@@ -165,11 +190,12 @@ def _connection_lost(error: Exception) -> bool:
 class Client:
     """One browser tab of one person."""
 
-    def __init__(self, plan: Plan, records: Records, *, person: int, number: int, tabs: Tabs) -> None:
+    def __init__(self, plan: Plan, records: Records, turns: Turns, *, person: int, number: int, tabs: Tabs) -> None:
         from webapp.accounts.models import User
         from webapp.catalog.models import Project
 
-        self.plan, self.records, self.tabs, self.number = plan, records, tabs, number
+        self.plan, self.records, self.turns = plan, records, turns
+        self.tabs, self.number = tabs, number
         self.random = random.Random(f"{plan.seed}-{person}-{number}")
         self.person = User.objects.get(pk=person)
         self.project = Project.objects.get(pk=plan.project)
@@ -228,7 +254,7 @@ class Client:
 
         if self.random.random() < 0.2:
             self.ask(lambda: actions.renew(self.person, lease))
-        if self.random.random() < SKIPPED:
+        if self.turns.due("skip", SKIPPED):
             self.skip(lease)
         else:
             self.submit(lease)
@@ -304,10 +330,9 @@ class Client:
             self.ask(lambda: actions.skip(self.person, lease, reason="unclear"))
             self.records.counts["skipped"] += 1
         except AlreadyRated:
-            pass
+            self.turns.put_off("skip")
 
     def submit(self, lease: int) -> None:
-
         said = self.opinion()
         twice, at_once = self.random.random() < TWICE, self.random.random() < 0.5
         if twice and at_once:
@@ -318,18 +343,21 @@ class Client:
         elif self.send(lease, said) and twice:
             self.send(lease, said)
         self.records.counts["twice"] += twice
-        if self.random.random() < UNDONE and not self.tabs.away.is_set():
+        if self.turns.due("undo", UNDONE):
             self.undo()
 
     def undo(self) -> None:
         from webapp.feedback import afterwards
         from webapp.feedback.errors import TooLate
 
+        if self.tabs.away.is_set():
+            self.turns.put_off("undo")
+            return
         try:
             self.ask(lambda: afterwards.undo_last(self.person, self.project))
             self.records.counts["undone"] += 1
         except TooLate:
-            pass
+            self.turns.put_off("undo")
 
     def send(self, lease: int, said: dict[str, Any]) -> bool:
         from webapp.feedback import actions
