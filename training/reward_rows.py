@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,7 +45,7 @@ def rows_of(
     told = [(one, weight * times.get(one.prompt, 0)) for one, weight in learnt]
     scaled = _scaled_of(learnt)
     rows = [_row(group, margin, scaled) for group in _pairs([(one, weight) for one, weight in told if weight > 0])]
-    worth = [program_of(one, side) for one, _ in learnt for side in "ab"]
+    worth = [program_of(one, side) for one, weight in learnt if weight > 0 for side in "ab"]
     for one, weight in unusable:
         if (counted := weight * times.get(one.prompt, 1)) > 0:
             rows += [
@@ -124,24 +123,31 @@ def _row(group: Weighed, margin: float, scaled: _Scaled) -> Row:
 def _scaled_of(learnt: Weighed) -> _Scaled:
     """A function from ratings of one program, and the side it is on in each, to its mean scales by weight.
 
-    Marks are brought to mean 0 and deviation 1 over all that were given.
+    Marks are brought to mean 0 and deviation 1 over all that were given, by weight too: somebody who doesn't look and
+    uses the whole scale would otherwise make everybody else's marks look alike.
     """
-    columns = list(zip(*(one.scales(side) for one, _ in learnt for side in "ab"), strict=True))
-    known = [[value for value in column if not math.isnan(value)] for column in columns]
-    means = [statistics.fmean(column) if column else 0.0 for column in known]
-    spreads = [(statistics.pstdev(column) if column else 0.0) or 1.0 for column in known]
+    told = [(one.scales(side), weight) for one, weight in learnt for side in "ab"]
+    moments = [_moments([(marks[place], weight) for marks, weight in told]) for place in range(len(SCALE_NAMES))]
 
     def scaled(ratings: Weighed, sides: Sequence[str]) -> tuple[float, ...]:
         marks = [one.scales(side) for (one, _), side in zip(ratings, sides, strict=True)]
         found = []
-        for column, mean, spread in zip(zip(*marks, strict=True), means, spreads, strict=True):
-            given = [(mark, weight) for mark, (_, weight) in zip(column, ratings, strict=True) if not math.isnan(mark)]
-            total = math.fsum(weight for _, weight in given)
-            value = math.fsum(mark * weight for mark, weight in given) / total if total else math.nan
-            found.append((value - mean) / spread)
+        for column, (mean, spread) in zip(zip(*marks, strict=True), moments, strict=True):
+            value, _ = _moments([(mark, weight) for mark, (_, weight) in zip(column, ratings, strict=True)])
+            found.append((value - mean) / (spread or 1.0))
         return tuple(found)
 
     return scaled
+
+
+def _moments(marks: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean and the standard deviation by weight of the marks that were given; NaN where none counts."""
+    given = [(mark, weight) for mark, weight in marks if not math.isnan(mark) and weight > 0]
+    if not given:
+        return math.nan, math.nan
+    total = math.fsum(weight for _, weight in given)
+    mean = math.fsum(mark * weight for mark, weight in given) / total
+    return mean, math.sqrt(math.fsum(weight * (mark - mean) ** 2 for mark, weight in given) / total)
 
 
 def _sign(preference: int) -> int:

@@ -4,7 +4,8 @@ Run by hand: ``make bench NAME=reward_model ARGS="--experiment FOLDER --seed 0"`
 the pairs of ``aval experiment --out FOLDER`` (its pieces up to ``pairs`` must be done). The simulated panel of ``--raters``
 rates the pairs of three prompts in four; the others are kept, and rated too. Accuracies are on those ratings, ties left
 out, beside that of the panel's mean utility without noise: what nobody can beat by much. Then a fifth of the raters answer
-at random, with and without the annotators' weights.
+at random, with and without the annotators' weights; with ``--careful`` what the others' ratings alone teach comes last,
+which is the most that weights can do.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="so many of the pairs to learn from, for another sample")
     parser.add_argument("--defaults", action="store_true", help="the reward model's own settings, not the experiment's")
     parser.add_argument("--members", type=int, help="of the ensemble, where not as in the settings")
+    parser.add_argument("--careful", action="store_true", help="learn from the careful ones' ratings alone as well")
+    parser.add_argument("--epochs", type=float, help="passes over them, where not as in the settings")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     settings = read(ExperimentSettings, json.loads((chosen.experiment / SETTINGS).read_text()))
@@ -67,6 +70,8 @@ def main() -> None:
         settings = replace(settings, reward_model=RewardModelSettings())
     if chosen.members:
         settings = replace(settings, reward_model=replace(settings.reward_model, members=chosen.members))
+    if chosen.epochs:
+        settings = replace(settings, reward_model=replace(settings.reward_model, epochs=chosen.epochs))
     seed = Seed(settings, folder_of(chosen.experiment, chosen.seed), chosen.seed)
     pairs = _pairs(seed)
     learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][chosen.skip :][: chosen.pairs]
@@ -91,6 +96,9 @@ def main() -> None:
         "random, unweighted": _measured(seed, noisy, judged, true, weigh=False),
         "random, weighted": _measured(seed, noisy, judged, true, weigh=True),
     }
+    if chosen.careful:
+        careful = [one for one in clean if one.annotator not in at_random]
+        found["careful ones alone"] = _measured(seed, careful, judged, true, weigh=True)
     for name, row in found.items():
         told = ", ".join(f"{key} {value:.3f}" for key, value in row.items() if isinstance(value, float))
         print(f"{name:20} {told}", flush=True)

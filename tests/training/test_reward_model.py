@@ -234,11 +234,13 @@ def test_all_that_was_said_of_two_programs_is_one_row_whatever_side_they_were_on
     one = replace(PAIRS[0], scales_b={"security": 5})
     turned = replace(one, code_a=one.code_b, code_b=one.code_a, scales_a={"security": 3}, scales_b={}, preference=1)
     tie = replace(one, preference=0, scales_b={})
-    (row,) = rows_of([(one, 2.0), (turned, 1.0), (tie, 1.0)], [], {one.prompt: 1}, margin=3.0, chance=random.Random(0))
+    rated = [(one, 2.0), (turned, 1.0), (tie, 1.0), (replace(PAIRS[1], scales_a={"security": 1}), 2.0)]
+    row, _ = rows_of(rated, [], {one.prompt: 1, PAIRS[1].prompt: 1}, margin=3.0, chance=random.Random(0))
     assert (row.chosen[2], row.rejected[2]) == (one.code_b, one.code_a), "2 times 2 against 1"
     assert (row.better, row.margins) == ((1, -1, 0), (2.0, 1.0, 0.0))
-    assert row.weights == (0.5, 0.25, 0.25)
-    assert row.chosen_scales[3] == pytest.approx(((5 * 2 + 3) / 3 - 4) / 1.0)
+    assert row.weights == (2 / 3, 1 / 3, 1 / 3)
+    deviation = math.sqrt((2 * (5 - 3) ** 2 + 2 * (1 - 3) ** 2) / 5)  # from their mean, 3
+    assert row.chosen_scales[3] == pytest.approx(((5 * 2 + 3) / 3 - 3) / deviation)
     assert math.isnan(row.rejected_scales[3])
 
 
@@ -466,15 +468,15 @@ def test_the_trainer_s_loss_is_that_of_weights_margins_ties_and_scales(micro_mod
         log = [math.log(1 / (1 + math.exp(-(sign * difference - strength)))) for sign in (1, -1)]
         costs.append(weight / mean * (-sum(log) / 2 if way == 0 else -log[way < 0]))
     assert alone == pytest.approx(sum(costs) / 4, rel=1e-5)
-    # Correctness 1, 5, 4: mean 10/3; the other scales are given once, so they are at their mean.
-    spread = math.sqrt(sum((value - 10 / 3) ** 2 for value in (1, 5, 4)) / 3)
+    # Correctness 1 and 5, of weight a half, and 4, of weight 1: mean 3.5. The other scales are given once: at their mean.
+    spread = math.sqrt(sum(weight * (value - 3.5) ** 2 for value, weight in ((1, 0.5), (5, 0.5), (4, 1.0))) / 2)
     better_1 = 1 if rows[1]["chosen_scales"][0] == rows[1]["chosen_scales"][0] else 5
     targets = [(0, 0, 5), (0, 3, None), (4, 0, 1), (better_1, 0, 4), (better_1, 1, None)]  # row, scale, mark
     weights = [0.5, 2.0, 2.0, 1.0]
     squares = [
         weights[row % 4]
         / mean
-        * (float(logits[row, 1 + scale]) - (0.0 if mark is None else (mark - 10 / 3) / spread)) ** 2
+        * (float(logits[row, 1 + scale]) - (0.0 if mark is None else (mark - 3.5) / spread)) ** 2
         for row, scale, mark in targets
     ]
     assert loss - alone == pytest.approx(0.5 * sum(squares) / 5, rel=1e-4)
@@ -570,6 +572,35 @@ def marked(pairs: Sequence[Preference]) -> list[Preference]:
         marks = [{"security": 5 if " if " in code else 1, "readability": None} for code in (one.code_a, one.code_b)]
         found.append(one if place % 2 else replace(one, scales_a=marks[0], scales_b=marks[1]))
     return found
+
+
+def test_marks_of_somebody_who_counts_for_nothing_leave_those_of_others_as_they_are() -> None:
+    """Marks all over the scale would make the others' look alike, and what is learnt of them fainter."""
+    rated = [(one, 1.0) for one in marked(PAIRS[:8])]
+    blind = [
+        (
+            replace(one, annotator="blind", scales_a={"security": 1 + place % 5}, scales_b={"security": 5 - place % 5}),
+            0.0,
+        )
+        for place, one in enumerate(PAIRS[:8])
+    ]
+    times = {one.prompt: 1 for one in PAIRS[:8]}
+    alone, beside = (
+        rows_of(rows, [], times, margin=1.0, chance=random.Random(0)) for rows in (rated, [*rated, *blind])
+    )
+    assert any(row.chosen_scales[3] > 0.5 for row in alone)
+    assert repr(beside) == repr(alone)  # NaN is not like itself
+
+
+def test_marks_of_weight_two_are_marks_given_twice() -> None:
+    rated = [replace(one, scales_a={"security": 1 + place % 5}) for place, one in enumerate(PAIRS[:8])]
+    heavier = [(one, 2.0 if place < 3 else 1.0) for place, one in enumerate(rated)]
+    again = [(one, 1.0) for one in [*rated, *rated[:3]]]
+    times = {one.prompt: 1 for one in rated}
+    heavy, twice = (rows_of(told, [], times, margin=1.0, chance=random.Random(0)) for told in (heavier, again))
+    for one, other in zip(heavy, twice, strict=True):
+        assert one.chosen_scales[3] == pytest.approx(other.chosen_scales[3], nan_ok=True)
+        assert one.rejected_scales[3] == pytest.approx(other.rejected_scales[3], nan_ok=True)
 
 
 def test_the_head_learns_the_scales_where_they_are_given(micro_model: Path, tmp_path: Path) -> None:
