@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="so many of the pairs to learn from, for another sample")
     parser.add_argument("--defaults", action="store_true", help="the reward model's own settings, not the experiment's")
     parser.add_argument("--members", type=int, help="of the ensemble, where not as in the settings")
+    parser.add_argument("--noise", type=float, default=1.0, help="so many times the panel's own")
     parser.add_argument("--careful", action="store_true", help="learn from the careful ones' ratings alone as well")
     parser.add_argument("--epochs", type=float, help="passes over them, where not as in the settings")
     chosen = parser.parse_args()
@@ -76,9 +77,10 @@ def main() -> None:
     pairs = _pairs(seed)
     learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][chosen.skip :][: chosen.pairs]
     kept = pairs[::KEPT]
-    panel = [
+    drawn = [
         character(f"rater-{number}", "", seed=5000 + 100 * chosen.seed + number) for number in range(chosen.raters)
     ]
+    panel = [replace(person, noise=chosen.noise * person.noise) for person in drawn]
     at_random = {person.username for person in panel[::RANDOM_SHARE]}
     clean = _rated(learnt, panel, chosen.overlap, chosen.seed)
     noisy = [_guessed(one, chosen.seed) if one.annotator in at_random else one for one in clean]
