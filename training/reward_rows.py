@@ -42,10 +42,11 @@ def rows_of(
     learnt: Weighed, unusable: Weighed, times: Mapping[str, int], *, margin: float, chance: random.Random
 ) -> list[Row]:
     """The rows, with weights that add up to 1 a row on average; ``times`` is how often each prompt was drawn."""
+    learnt = [(one, weight) for one, weight in learnt if weight > 0]
     told = [(one, weight * times.get(one.prompt, 0)) for one, weight in learnt]
     scaled = _scaled_of(learnt)
     rows = [_row(group, margin, scaled) for group in _pairs([(one, weight) for one, weight in told if weight > 0])]
-    worth = [program_of(one, side) for one, weight in learnt if weight > 0 for side in "ab"]
+    worth = [program_of(one, side) for one, _ in learnt for side in "ab"]
     for one, weight in unusable:
         if (counted := weight * times.get(one.prompt, 1)) > 0:
             rows += [
@@ -126,28 +127,30 @@ def _scaled_of(learnt: Weighed) -> _Scaled:
     Marks are brought to mean 0 and deviation 1 over all that were given, by weight too: somebody who doesn't look and
     uses the whole scale would otherwise make everybody else's marks look alike.
     """
-    told = [(one.scales(side), weight) for one, weight in learnt for side in "ab"]
-    moments = [_moments([(marks[place], weight) for marks, weight in told]) for place in range(len(SCALE_NAMES))]
+    marks = [(one.scales(side), weight) for one, weight in learnt for side in "ab"]
+    columns = [[(given[place], weight) for given, weight in marks] for place in range(len(SCALE_NAMES))]
+    means = [_mean(column) for column in columns]
+    spreads = [
+        math.sqrt(_mean([((mark - mean) ** 2, weight) for mark, weight in column])) or 1.0
+        for column, mean in zip(columns, means, strict=True)
+    ]
 
     def scaled(ratings: Weighed, sides: Sequence[str]) -> tuple[float, ...]:
-        marks = [one.scales(side) for (one, _), side in zip(ratings, sides, strict=True)]
-        found = []
-        for column, (mean, spread) in zip(zip(*marks, strict=True), moments, strict=True):
-            value, _ = _moments([(mark, weight) for mark, (_, weight) in zip(column, ratings, strict=True)])
-            found.append((value - mean) / (spread or 1.0))
-        return tuple(found)
+        given = [one.scales(side) for (one, _), side in zip(ratings, sides, strict=True)]
+        weights = [weight for _, weight in ratings]
+        return tuple(
+            (_mean(list(zip(column, weights, strict=True))) - mean) / spread
+            for column, mean, spread in zip(zip(*given, strict=True), means, spreads, strict=True)
+        )
 
     return scaled
 
 
-def _moments(marks: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The mean and the standard deviation by weight of the marks that were given; NaN where none counts."""
-    given = [(mark, weight) for mark, weight in marks if not math.isnan(mark) and weight > 0]
-    if not given:
-        return math.nan, math.nan
+def _mean(marks: Sequence[tuple[float, float]]) -> float:
+    """By weight, of the marks that were given; NaN where there is none."""
+    given = [(mark, weight) for mark, weight in marks if not math.isnan(mark)]
     total = math.fsum(weight for _, weight in given)
-    mean = math.fsum(mark * weight for mark, weight in given) / total
-    return mean, math.sqrt(math.fsum(weight * (mark - mean) ** 2 for mark, weight in given) / total)
+    return math.fsum(mark * weight for mark, weight in given) / total if given else math.nan
 
 
 def _sign(preference: int) -> int:

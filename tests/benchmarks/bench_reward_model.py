@@ -69,10 +69,8 @@ def main() -> None:
     settings = read(ExperimentSettings, json.loads((chosen.experiment / SETTINGS).read_text()))
     if chosen.defaults:
         settings = replace(settings, reward_model=RewardModelSettings())
-    if chosen.members:
-        settings = replace(settings, reward_model=replace(settings.reward_model, members=chosen.members))
-    if chosen.epochs:
-        settings = replace(settings, reward_model=replace(settings.reward_model, epochs=chosen.epochs))
+    own = {name: value for name in ("members", "epochs") if (value := getattr(chosen, name))}
+    settings = replace(settings, reward_model=replace(settings.reward_model, **own))
     seed = Seed(settings, folder_of(chosen.experiment, chosen.seed), chosen.seed)
     pairs = _pairs(seed)
     learnt = [pair for number, pair in enumerate(pairs) if number % KEPT][chosen.skip :][: chosen.pairs]
